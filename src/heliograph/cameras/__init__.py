@@ -1,0 +1,6 @@
+"""One module for each kind of camera, and the registry that finds it by URL scheme."""
+
+from heliograph.cameras.registry import SCHEMES, open
+from heliograph.cameras.url import CameraUrl
+
+__all__ = ["SCHEMES", "CameraUrl", "open"]

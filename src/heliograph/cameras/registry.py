@@ -1,0 +1,65 @@
+"""Which module opens which kind of camera, and the settings every kind takes."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from heliograph.cameras.url import CameraUrl
+from heliograph.core import Camera, CameraUrlError, PixelFormat, SettingError
+
+SCHEMES = {
+    "gige": "heliograph.cameras.gige",
+    "replay": "heliograph.cameras.replay",
+    "sim": "heliograph.cameras.sim",
+}
+"""Module of each URL scheme; it has `open_camera(url: CameraUrl) -> Camera`."""
+
+# Formats before sizes before times: each one moves the limits of those after it.
+_SETTINGS: dict[str, tuple[str, ...]] = {
+    "pixel_format": ("PixelFormat",),
+    "binning": ("BinningHorizontal", "BinningVertical"),
+    "width": ("Width",),
+    "height": ("Height",),
+    "frame_rate_hz": ("AcquisitionFrameRate",),
+    "exposure_us": ("ExposureTime",),
+    "gain_db": ("Gain",),
+}
+
+
+def open(url: str, **settings: Any) -> Camera:
+    """Open the camera that `url` names, with settings applied.
+
+    >>> with open("sim://test-card", width=320, height=240, exposure_us=500) as camera:  # doctest: +SKIP
+    ...     camera.grab().data.shape
+    (240, 320)
+
+    Settings are `width`, `height`, `pixel_format`, `exposure_us`, `gain_db`, `frame_rate_hz` and `binning`;
+    every other feature is set by its own name through `camera.features`.
+
+    Raises `CameraUrlError`, `CameraNotFoundError`, `CameraBusyError`, `SettingError`, `FeatureValueError`, and
+    `MissingDependencyError` when the camera's library is not installed.
+    """
+    parsed = CameraUrl.parse(url)
+    if parsed.scheme not in SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise CameraUrlError(f"unknown camera scheme {parsed.scheme}:// in {url!r}; known are {known}")
+    unknown = [name for name in settings if name not in _SETTINGS]
+    if unknown:
+        raise SettingError(f"unknown setting {unknown[0]!r}; settings are {', '.join(_SETTINGS)}")
+    camera: Camera = importlib.import_module(SCHEMES[parsed.scheme]).open_camera(parsed)
+    try:
+        _apply(camera, settings)
+    except BaseException:
+        camera.close()
+        raise
+    return camera
+
+
+def _apply(camera: Camera, settings: dict[str, Any]) -> None:
+    for setting, names in _SETTINGS.items():
+        value = settings.get(setting)
+        if value is None:
+            continue
+        for name in names:
+            camera.features[name] = PixelFormat.parse(value).name if setting == "pixel_format" else value
