@@ -1,0 +1,130 @@
+"""Bootstrap registers: addresses and bits that every GigE Vision device has (Wireshark's register list)."""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+
+class Register(IntEnum):
+    """Addresses of bootstrap registers, 4 bytes each unless `STRING_BYTES` tells otherwise."""
+
+    VERSION = 0x000
+    DEVICE_MODE = 0x004
+    MAC_HIGH = 0x008
+    MAC_LOW = 0x00C
+    SUPPORTED_IP_CONFIGURATION = 0x010
+    CURRENT_IP_CONFIGURATION = 0x014
+    CURRENT_IP = 0x024
+    CURRENT_SUBNET_MASK = 0x034
+    CURRENT_GATEWAY = 0x044
+    MANUFACTURER_NAME = 0x048
+    MODEL_NAME = 0x068
+    DEVICE_VERSION = 0x088
+    MANUFACTURER_INFO = 0x0A8
+    SERIAL_NUMBER = 0x0D8
+    USER_DEFINED_NAME = 0x0E8
+    FIRST_URL = 0x200
+    SECOND_URL = 0x400
+    INTERFACE_COUNT = 0x600
+    PERSISTENT_IP = 0x64C
+    PERSISTENT_SUBNET_MASK = 0x65C
+    PERSISTENT_GATEWAY = 0x66C
+    LINK_SPEED = 0x670
+    MESSAGE_CHANNEL_COUNT = 0x900
+    STREAM_CHANNEL_COUNT = 0x904
+    ACTION_SIGNAL_COUNT = 0x908
+    ACTION_DEVICE_KEY = 0x90C
+    ACTIVE_LINK_COUNT = 0x910
+    STREAM_CHANNEL_CAPABILITY = 0x92C
+    MESSAGE_CHANNEL_CAPABILITY = 0x930
+    GVCP_CAPABILITY = 0x934
+    HEARTBEAT_TIMEOUT = 0x938
+    TIMESTAMP_FREQUENCY_HIGH = 0x93C
+    TIMESTAMP_FREQUENCY_LOW = 0x940
+    TIMESTAMP_CONTROL = 0x944
+    TIMESTAMP_LATCHED_HIGH = 0x948
+    TIMESTAMP_LATCHED_LOW = 0x94C
+    DISCOVERY_ACK_DELAY = 0x950
+    GVCP_CONFIGURATION = 0x954
+    PENDING_TIMEOUT = 0x958
+    CONTROL_SWITCHOVER_KEY = 0x95C
+    GVSP_CONFIGURATION = 0x960
+    LINK_CAPABILITY = 0x964
+    LINK_CONFIGURATION = 0x968
+    IEEE1588_STATUS = 0x96C
+    SCHEDULED_ACTION_QUEUE_SIZE = 0x970
+    CONTROL_CHANNEL_PRIVILEGE = 0xA00
+    PRIMARY_APPLICATION_PORT = 0xA04
+    PRIMARY_APPLICATION_IP = 0xA14
+    STREAM_CHANNEL_PORT = 0xD00
+    STREAM_CHANNEL_PACKET_SIZE = 0xD04
+    STREAM_CHANNEL_PACKET_DELAY = 0xD08
+    STREAM_CHANNEL_DESTINATION = 0xD18
+    STREAM_CHANNEL_SOURCE_PORT = 0xD1C
+    STREAM_CHANNEL_CAPABILITY_0 = 0xD20
+    STREAM_CHANNEL_CONFIGURATION = 0xD24
+    MANIFEST = 0x9000
+
+
+STRING_BYTES = {
+    Register.MANUFACTURER_NAME: 32,
+    Register.MODEL_NAME: 32,
+    Register.DEVICE_VERSION: 32,
+    Register.MANUFACTURER_INFO: 48,
+    Register.SERIAL_NUMBER: 16,
+    Register.USER_DEFINED_NAME: 16,
+    Register.FIRST_URL: 512,
+    Register.SECOND_URL: 512,
+}
+"""Length of the registers that hold a NUL-terminated UTF-8 text."""
+
+DISCOVERY_BYTES = 0xF8
+"""A discovery acknowledge is a copy of this many bytes from address 0."""
+
+
+class DeviceMode(IntFlag):
+    """Bits of `Register.DEVICE_MODE`."""
+
+    BIG_ENDIAN = 0x8000_0000
+    UTF8 = 0x0000_0001
+
+
+class GvcpCapability(IntFlag):
+    """Bits of `Register.GVCP_CAPABILITY`."""
+
+    USER_DEFINED_NAME = 0x8000_0000
+    SERIAL_NUMBER = 0x4000_0000
+    HEARTBEAT_DISABLE = 0x2000_0000
+    LINK_SPEED = 0x1000_0000
+    CCP_APPLICATION = 0x0800_0000
+    TEST_DATA = 0x0200_0000
+    ACTION = 0x0000_0040
+    PENDING_ACK = 0x0000_0020
+    EVENTDATA = 0x0000_0010
+    EVENT = 0x0000_0008
+    PACKET_RESEND = 0x0000_0004
+    WRITEMEM = 0x0000_0002
+    CONCATENATION = 0x0000_0001
+
+
+class ControlPrivilege(IntFlag):
+    """Bits of `Register.CONTROL_CHANNEL_PRIVILEGE`."""
+
+    NONE = 0
+    EXCLUSIVE = 0x1
+    CONTROL = 0x2
+
+
+class PacketSizeBit(IntFlag):
+    """Bits of `Register.STREAM_CHANNEL_PACKET_SIZE` beside the size in its low 16."""
+
+    FIRE_TEST_PACKET = 0x8000_0000
+    DO_NOT_FRAGMENT = 0x4000_0000
+    PIXEL_BIG_ENDIAN = 0x2000_0000
+
+
+class TimestampControl(IntFlag):
+    """Bits of `Register.TIMESTAMP_CONTROL`."""
+
+    RESET = 0x1
+    LATCH = 0x2

@@ -1,0 +1,216 @@
+"""GVCP packets: bytes to dataclasses and back, big-endian throughout.
+
+Numbers are those of Wireshark's packet-gvcp.c and of Aravis' arvgvcpprivate.h. A command is 8 bytes of header
+(key 0x42, flags, command, length, request id) and a payload; an acknowledge is 8 bytes (status, command, length,
+request id) and a payload. Anything else raises `RemoteProtocolError`.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+from heliograph.core import RemoteProtocolError
+
+PORT = 3956
+"""UDP port of GVCP; it cannot be changed, so cameras on one machine each have an address of their own."""
+MAX_DATA_BYTES = 536
+"""Most bytes that one READMEM or WRITEMEM may carry here; Aravis asks for 512 at a time."""
+
+_KEY = 0x42
+_HEADER = struct.Struct(">BBHHH")
+_ACK_HEADER = struct.Struct(">HHHH")
+_U32 = struct.Struct(">I")
+_PAIR = struct.Struct(">II")
+_ADDRESS_COUNT = struct.Struct(">IHH")
+_ZERO_COUNT = struct.Struct(">HH")
+
+
+class Command(IntEnum):
+    """Command codes; the acknowledge of each is the next number."""
+
+    DISCOVERY = 0x0002
+    FORCEIP = 0x0004
+    PACKETRESEND = 0x0040
+    READREG = 0x0080
+    WRITEREG = 0x0082
+    READMEM = 0x0084
+    WRITEMEM = 0x0086
+    EVENT = 0x00C0
+    EVENTDATA = 0x00C2
+    ACTION = 0x0100
+
+
+PENDING_ACK = 0x0089
+"""Acknowledge code that says: still at work, wait as many ms as the payload tells."""
+
+
+class Flag(IntFlag):
+    """Header flags."""
+
+    NONE = 0
+    ACK_REQUIRED = 0x01
+    EXTENDED = 0x10
+    """Discovery: the acknowledge may be broadcast. Resend and events: block ids have 64 bits."""
+    SCHEDULED = 0x80
+
+
+class Status(IntEnum):
+    """Status codes of acknowledges and of stream packets."""
+
+    SUCCESS = 0x0000
+    PACKET_RESEND = 0x0100
+    NOT_IMPLEMENTED = 0x8001
+    INVALID_PARAMETER = 0x8002
+    INVALID_ADDRESS = 0x8003
+    WRITE_PROTECT = 0x8004
+    BAD_ALIGNMENT = 0x8005
+    ACCESS_DENIED = 0x8006
+    BUSY = 0x8007
+    PACKET_UNAVAILABLE = 0x800C
+    DATA_OVERRUN = 0x800D
+    INVALID_HEADER = 0x800E
+    PACKET_NOT_YET_AVAILABLE = 0x8010
+    PACKET_AND_PREVIOUS_REMOVED = 0x8011
+    PACKET_REMOVED = 0x8012
+    NO_REFERENCE_TIME = 0x8013
+    TEMPORARILY_UNAVAILABLE = 0x8014
+    OVERFLOW = 0x8015
+    ACTION_LATE = 0x8016
+    ERROR = 0x8FFF
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPacket:
+    """A request to a device.
+
+    >>> CommandPacket(Command.READREG, 7, pack_addresses([0x0A00])).pack().hex(" ")
+    '42 01 00 80 00 04 00 07 00 00 0a 00'
+    """
+
+    command: int
+    request_id: int
+    payload: bytes = b""
+    flags: Flag = Flag.ACK_REQUIRED
+
+    def pack(self) -> bytes:
+        """Give the bytes of the packet."""
+        return _HEADER.pack(_KEY, self.flags, self.command, len(self.payload), self.request_id) + self.payload
+
+    @classmethod
+    def unpack(cls, data: bytes) -> CommandPacket:
+        """Read a command from a datagram; raises `RemoteProtocolError`."""
+        if len(data) < _HEADER.size:
+            raise RemoteProtocolError(f"GVCP command of {len(data)} bytes is shorter than its 8-byte header")
+        key, flags, command, length, request_id = _HEADER.unpack_from(data)
+        if key != _KEY:
+            raise RemoteProtocolError(f"GVCP command begins with 0x{key:02x} instead of 0x42")
+        return cls(command, request_id, _payload(data, length, "command"), Flag(flags))
+
+    @property
+    def ack_required(self) -> bool:
+        """True when the sender waits for an answer."""
+        return Flag.ACK_REQUIRED in self.flags
+
+
+@dataclass(frozen=True, slots=True)
+class AckPacket:
+    """The answer of a device.
+
+    >>> AckPacket.unpack(bytes.fromhex("0000 0081 0004 0007 00000002")).payload.hex()
+    '00000002'
+    """
+
+    status: int
+    command: int
+    """Acknowledge code: the command's plus 1, or `PENDING_ACK`."""
+    request_id: int
+    payload: bytes = b""
+
+    def pack(self) -> bytes:
+        """Give the bytes of the packet."""
+        return _ACK_HEADER.pack(self.status, self.command, len(self.payload), self.request_id) + self.payload
+
+    @classmethod
+    def unpack(cls, data: bytes) -> AckPacket:
+        """Read an acknowledge from a datagram; raises `RemoteProtocolError`."""
+        if len(data) < _ACK_HEADER.size:
+            raise RemoteProtocolError(f"GVCP acknowledge of {len(data)} bytes is shorter than its 8-byte header")
+        status, command, length, request_id = _ACK_HEADER.unpack_from(data)
+        return cls(status, command, request_id, _payload(data, length, "acknowledge"))
+
+
+def _payload(data: bytes, length: int, what: str) -> bytes:
+    payload = bytes(data[8 : 8 + length])
+    if len(payload) != length:
+        raise RemoteProtocolError(f"GVCP {what} announces {length} bytes of payload and carries {len(payload)}")
+    return payload
+
+
+def pack_addresses(addresses: list[int]) -> bytes:
+    """Payload of READREG: the registers to read; also of its acknowledge: their values."""
+    return struct.pack(f">{len(addresses)}I", *addresses)
+
+
+def unpack_addresses(payload: bytes) -> list[int]:
+    """Registers of a READREG, or values of its acknowledge; raises `RemoteProtocolError`."""
+    if not payload or len(payload) % _U32.size:
+        raise RemoteProtocolError(f"READREG carries {len(payload)} bytes, which is no list of 4-byte numbers")
+    return [number for (number,) in _U32.iter_unpack(payload)]
+
+
+def pack_writes(writes: list[tuple[int, int]]) -> bytes:
+    """Payload of WRITEREG: pairs of address and value."""
+    return b"".join(_PAIR.pack(address, value) for address, value in writes)
+
+
+def unpack_writes(payload: bytes) -> list[tuple[int, int]]:
+    """Pairs of address and value of a WRITEREG; raises `RemoteProtocolError`."""
+    if not payload or len(payload) % _PAIR.size:
+        raise RemoteProtocolError(f"WRITEREG carries {len(payload)} bytes, which is no list of address and value")
+    return list(_PAIR.iter_unpack(payload))
+
+
+def pack_write_done(index: int) -> bytes:
+    """Payload of the acknowledge of WRITEREG (registers written) and of WRITEMEM (bytes written)."""
+    return _ZERO_COUNT.pack(0, index)
+
+
+def unpack_write_done(payload: bytes) -> int:
+    """Registers or bytes written; raises `RemoteProtocolError`."""
+    if len(payload) != _ZERO_COUNT.size:
+        raise RemoteProtocolError(f"acknowledge of a write carries {len(payload)} bytes instead of 4")
+    return int(_ZERO_COUNT.unpack(payload)[1])
+
+
+def pack_memory_read(address: int, count_bytes: int) -> bytes:
+    """Payload of READMEM."""
+    return _ADDRESS_COUNT.pack(address, 0, count_bytes)
+
+
+def unpack_memory_read(payload: bytes) -> tuple[int, int]:
+    """Address and count of a READMEM; raises `RemoteProtocolError`."""
+    if len(payload) != _ADDRESS_COUNT.size:
+        raise RemoteProtocolError(f"READMEM carries {len(payload)} bytes instead of 8")
+    address, _, count_bytes = _ADDRESS_COUNT.unpack(payload)
+    return address, count_bytes
+
+
+def pack_memory(address: int, data: bytes) -> bytes:
+    """Payload of WRITEMEM and of the acknowledge of READMEM."""
+    return _U32.pack(address) + data
+
+
+def unpack_memory(payload: bytes) -> tuple[int, bytes]:
+    """Address and bytes of a WRITEMEM or of an acknowledge of READMEM; raises `RemoteProtocolError`."""
+    if len(payload) <= _U32.size:
+        raise RemoteProtocolError(f"memory packet carries {len(payload)} bytes, too few for an address and data")
+    return int(_U32.unpack_from(payload)[0]), payload[_U32.size :]
+
+
+def unpack_pending(payload: bytes) -> int:
+    """Time in ms that a pending acknowledge asks for; raises `RemoteProtocolError`."""
+    if len(payload) != _ZERO_COUNT.size:
+        raise RemoteProtocolError(f"pending acknowledge carries {len(payload)} bytes instead of 4")
+    return int(_ZERO_COUNT.unpack(payload)[1])
