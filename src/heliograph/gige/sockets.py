@@ -1,0 +1,73 @@
+"""The one place where sockets are opened: UDP of IPv4, with errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from heliograph.core import AddressError
+from heliograph.gige.gvcp import PORT
+
+# linux/in.h; the socket module does not name them before Python 3.14.
+_IP_MTU_DISCOVER = 10
+_IP_PMTUDISC_DO = 2
+
+
+def open_control(address: str) -> socket.socket:
+    """Open the socket on which a camera at `address` takes commands, non-blocking.
+
+    Raises `AddressError` when another camera has the port or the address is not of this machine.
+    """
+    control = _udp()
+    control.setblocking(False)
+    _bind(control, address, PORT)
+    return control
+
+
+def open_broadcast_listener(address: str, interface: str) -> socket.socket:
+    """Open a socket that hears commands broadcast to `address` on one interface, non-blocking.
+
+    Any number of cameras may share it: each gets every broadcast. Bound to the interface, because a camera must not
+    answer in a network in which its address cannot be reached. Raises `AddressError`.
+    """
+    listener = _udp()
+    listener.setblocking(False)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+    _bind(listener, address, PORT)
+    return listener
+
+
+def open_stream_source(address: str) -> socket.socket:
+    """Open the socket from which a camera at `address` sends its stream; packets are never fragmented.
+
+    Raises `AddressError` when the address is not of this machine.
+    """
+    source = _udp()
+    source.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
+    _bind(source, address, 0)
+    return source
+
+
+def _udp() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def _bind(udp: socket.socket, address: str, port: int) -> None:
+    try:
+        udp.bind((address, port))
+    except OSError as error:
+        udp.close()
+        raise _explained(error, address, port) from error
+
+
+def _explained(error: OSError, address: str, port: int) -> AddressError:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return AddressError(
+                f"UDP port {port} of {address} is in use by another camera: stop that one or take another address"
+            )
+        case errno.EADDRNOTAVAIL:
+            return AddressError(f"{address} is no address of this machine")
+        case _:
+            return AddressError(f"cannot use UDP port {port} of {address}: {error.strerror}")
