@@ -16,12 +16,15 @@ from heliograph.gige.gvsp import IP_UDP_BYTES, ImageLeader, ImageTrailer, Payloa
 
 # linux/udp.h; the socket module names neither before Python 3.12.
 _UDP_SEGMENT = 103
-_MAX_SEGMENTS = 64
+_MAX_SEGMENTS = 44
+# A paced batch of 20 fits the kernel's 32 KiB allocation, so that a receiver's stock buffer holds 7 of them; of 44 it
+# would hold 2, since each takes 128 KiB there.
+_PACED_SEGMENTS = 20
 _MAX_DATAGRAM_BYTES = 65_507
 # Errors of a kernel or interface that cannot segment: too old, no checksum offload, segment larger than the path's MTU.
 _NO_SEGMENTATION = (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
 # What a pause may be made up for by sending faster: two batches at 1 Gbit/s, which the smallest socket buffer holds.
-_BURST_NS = 1_000_000
+_BURST_NS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,9 @@ class StreamSender:
         self._stopping = stopping
         self._packets: PayloadPackets | None = None
         self._segments = True
-        self._batch_packets = min(_MAX_SEGMENTS, _MAX_DATAGRAM_BYTES // datagram_bytes(config.packet_size_bytes))
+        paced = config.packet_delay_ns or config.throughput_limit_bytes_per_s
+        segments = _PACED_SEGMENTS if paced else _MAX_SEGMENTS
+        self._batch_packets = min(segments, _MAX_DATAGRAM_BYTES // datagram_bytes(config.packet_size_bytes))
         self._due_ns = 0
 
     def send(self, frame: Frame) -> None:

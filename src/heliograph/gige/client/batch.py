@@ -1,0 +1,99 @@
+"""Takes datagrams from a socket in batches: one `recvmmsg` call fills many buffers.
+
+Where the kernel coalesces (UDP_GRO), each buffer holds a run of packets; elsewhere it holds one.
+
+`recvmmsg` is called through ctypes, which lets other threads run meanwhile; Python's own `recvmsg` takes one at a time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+# linux/udp.h and linux/socket.h; the socket module names neither before Python 3.12.
+_UDP_GRO = 104
+_MSG_DONTWAIT = 0x40
+_MESSAGES = 64
+# The largest datagram, and a stride that is no multiple of 4096: equal low address bits would share cache lines.
+_MESSAGE_BYTES = 65_536
+_STRIDE_BYTES = _MESSAGE_BYTES + 4_160
+_CONTROL_BYTES = 32
+_NAME_BYTES = 16
+
+# struct msghdr and struct mmsghdr of linux/socket.h; `align` puts the padding where C puts it.
+_MSGHDR = np.dtype(
+    [
+        ("name", np.uintp),
+        ("name_bytes", np.uint32),
+        ("iov", np.uintp),
+        ("iov_count", np.uintp),
+        ("control", np.uintp),
+        ("control_bytes", np.uintp),
+        ("flags", np.int32),
+    ],
+    align=True,
+)
+_MMSGHDR = np.dtype([("header", _MSGHDR), ("length", np.uint32)], align=True)
+
+
+class BatchReceiver:
+    """Receives up to 64 messages a call into memory of its own.
+
+    `memory` has shape (64, stride); after `receive`, message i is `memory[i, :lengths[i]]`, made of packets of
+    `segments[i]` bytes (the last may be shorter), or of one packet where that is 0. `source` is the only address
+    whose packets count: the length of all others is set to 0.
+    """
+
+    def __init__(self, sock: socket.socket, source: str) -> None:
+        self._fd = sock.fileno()
+        try:
+            sock.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+        except OSError as error:
+            # Kernels before 5.0 do not coalesce; every message is then one packet.
+            if error.errno != errno.ENOPROTOOPT:
+                raise
+        self.memory = np.zeros((_MESSAGES, _STRIDE_BYTES), np.uint8)
+        self._source = struct.unpack("=I", socket.inet_aton(source))[0]
+        self._names = np.zeros((_MESSAGES, _NAME_BYTES // 4), np.uint32)
+        self._control = np.zeros((_MESSAGES, _CONTROL_BYTES // 4), np.int32)
+        self._iov = np.zeros((_MESSAGES, 2), np.uint64)
+        self._iov[:, 0] = _addresses(self.memory)
+        self._iov[:, 1] = _MESSAGE_BYTES
+        messages = np.zeros(_MESSAGES, _MMSGHDR)
+        headers = messages["header"]
+        headers["name"] = _addresses(self._names)
+        headers["iov"] = _addresses(self._iov)
+        headers["iov_count"] = 1
+        headers["control"] = _addresses(self._control)
+        headers["name_bytes"] = _NAME_BYTES
+        self._control_bytes = headers["control_bytes"]
+        self._lengths = messages["length"]
+        self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
+        self._arguments = (self._fd, ctypes.c_void_p(messages.ctypes.data), _MESSAGES, _MSG_DONTWAIT, None)
+
+    def receive(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+        """Take what the socket holds, without waiting, and give lengths and segment sizes in bytes; empty when nothing.
+
+        Raises `OSError` when the socket fails.
+        """
+        self._control_bytes[:] = _CONTROL_BYTES
+        count = self._recvmmsg(*self._arguments)
+        if count < 0:
+            code = ctypes.get_errno()
+            if code not in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):
+                raise OSError(code, os.strerror(code))
+            count = 0
+        lengths = self._lengths[:count] * (self._names[:count, 1] == self._source)
+        # The only control message this socket gets: length (8 bytes), level, type, segment size (udp_cmsg_recv).
+        segments = self._control[:count, 4] * (self._control_bytes[:count] >= 20)
+        return lengths, segments
+
+
+def _addresses(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint64]:
+    return (np.arange(len(array)) * array.strides[0] + array.ctypes.data).astype(np.uint64)
