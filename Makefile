@@ -1,0 +1,50 @@
+# Everything runs in .venv, which the first target that needs it makes inside the repository.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+READY := .venv/.ready
+SOAK_SEED ?= 1
+
+help:  ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## a simulated camera on loopback, 400 pictures, and the red giant found in them
+	@$(BIN)/python examples/demo.py
+
+test: $(READY)  ## run every test; one whose peer is missing is skipped and says what to install
+	@$(BIN)/pytest
+
+check: $(READY)  ## formatting, lint, types, import rules, dead code, documentation
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+peers:  ## install the Debian packages that tests run against (apt, as root)
+	@.ci/peers
+
+bench: bench-camera bench-scorer bench-ring  ## every benchmark: the tables of docs/performance.md
+
+bench-camera: $(READY)  ## frames per second and MB/s from a served camera to numpy
+	@$(BIN)/python benchmarks/camera.py
+
+bench-scorer: $(READY)  ## MB/s of the payload's red scorer on one core
+	@$(BIN)/python benchmarks/scorer.py
+
+bench-ring: $(READY)  ## MB/s of the frame ring between two processes
+	@$(BIN)/python benchmarks/ring.py
+
+soak: $(READY)  ## every property test with 5000 examples each, seeded (SOAK_SEED=1)
+	@$(BIN)/pytest -m hypothesis --hypothesis-profile=soak --hypothesis-seed=$(SOAK_SEED) --timeout=1800
+
+clean:  ## remove .venv and everything built
+	rm -rf .venv site dist build data demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): constraints.txt pyproject.toml .ci/venv
+	@.ci/venv
+	@touch $@
+
+.PHONY: help demo test check peers bench bench-camera bench-scorer bench-ring soak clean
