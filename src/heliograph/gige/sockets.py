@@ -33,8 +33,7 @@ def open_broadcast_listener(address: str, interface: str) -> socket.socket:
     listener = _udp()
     listener.setblocking(False)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
-    _bind(listener, address, PORT)
+    _bind(listener, address, PORT, interface)
     return listener
 
 
@@ -53,8 +52,10 @@ def _udp() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
-def _bind(udp: socket.socket, address: str, port: int) -> None:
+def _bind(udp: socket.socket, address: str, port: int, interface: str = "") -> None:
     try:
+        if interface:
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
         udp.bind((address, port))
     except OSError as error:
         udp.close()

@@ -1,0 +1,249 @@
+"""The camera's side of GVCP: commands in, acknowledges out; who has control; the heartbeat. No sockets."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from heliograph.core import RemoteProtocolError, RemoteStatusError
+from heliograph.gige import gvcp
+from heliograph.gige.bootstrap import DISCOVERY_BYTES, ControlPrivilege, Register
+from heliograph.gige.device.bootstrap import PENDING_TIMEOUT_MS
+from heliograph.gige.device.layout import FEATURES_ADDRESS, XML_ADDRESS
+from heliograph.gige.device.registers import REGISTER_BYTES, RegisterMap, status_of
+from heliograph.gige.device.state import Address, ControlLost, ControlReleased, DeviceEvent, DeviceState
+from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Status
+
+_log = logging.getLogger(__name__)
+
+_WRITES = (Command.WRITEREG, Command.WRITEMEM)
+_REGISTER_COMMANDS = (Command.READREG, Command.READMEM, *_WRITES)
+_MOST_JOBS = 64
+_REMEMBERED = 256
+# Aravis repeats a command for 2.5 s; later the same bytes are a new command of a client that does not count its ids.
+_REPEAT_NS = 5_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command that asks the camera itself and may take its time."""
+
+    client: Address
+    command: CommandPacket
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """A command and the answer it got, kept in case the answer is lost and the client asks again."""
+
+    command: CommandPacket
+    received_ns: int
+    ack: bytes | None = None
+
+
+class DeviceControl:
+    """Answers the commands of any number of clients, one of which may have control.
+
+    Commands that reach the camera's features come out of `next_job`, to be run by `execute` wherever waiting does no
+    harm and reported by `finish`; everything else is answered at once, so a slow feature delays no heartbeat.
+    Whatever arrives, nothing is raised: datagrams that are no GVCP are counted in `rejected_datagrams`.
+    """
+
+    def __init__(self, state: DeviceState, registers: RegisterMap) -> None:
+        self.rejected_datagrams = 0
+        self._state = state
+        self._registers = registers
+        self._outbox: list[tuple[bytes, Address]] = []
+        self._jobs: deque[Job] = deque()
+        self._unfinished: list[Job] = []
+        self._exchanges: OrderedDict[tuple[Address, int], _Exchange] = OrderedDict()
+        self._heard_ns = 0
+
+    def receive_datagram(self, data: bytes, client: Address, now_ns: int, *, broadcast: bool = False) -> None:
+        """Take a command; one that was broadcast may only ask who is there."""
+        try:
+            command = CommandPacket.unpack(data)
+        except RemoteProtocolError:
+            self.rejected_datagrams += 1
+            return
+        if client == self._state.controller:
+            self._heard_ns = now_ns
+        if broadcast and command.command not in (Command.DISCOVERY, Command.FORCEIP):
+            return
+        if command.command == Command.FORCEIP and not self._is_mine(command, now_ns):
+            return
+        if not self._repeated(command, client, now_ns):
+            self._dispatch(command, client, now_ns)
+
+    def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
+        """Give the acknowledges that wait to be sent, and to whom."""
+        outbox, self._outbox = self._outbox, []
+        return outbox
+
+    def next_job(self) -> Job | None:
+        """Give the next command for the camera itself; the commands are to be run in this order."""
+        return self._jobs.popleft() if self._jobs else None
+
+    def finish(self, job: Job, ack: AckPacket, now_ns: int) -> None:
+        """Take the answer to a job."""
+        self._unfinished.remove(job)
+        if job.client == self._state.controller:
+            self._heard_ns = now_ns
+        self._answer(job.command, job.client, ack)
+
+    def next_deadline(self) -> int | None:
+        """Time at which `handle_timer` has something to do, in ns; None while nobody has control."""
+        state = self._state
+        if state.controller is None or any(job.client == state.controller for job in self._unfinished):
+            return None
+        return self._heard_ns + state.heartbeat_timeout_ms * 1_000_000
+
+    def handle_timer(self, now_ns: int) -> None:
+        """Take control from a client that fell silent."""
+        deadline_ns = self.next_deadline()
+        client = self._state.controller
+        if client is not None and deadline_ns is not None and now_ns >= deadline_ns:
+            self._state.release_control(ControlLost(client))
+
+    def events(self) -> list[DeviceEvent]:
+        """Give what happened since the last call."""
+        events, self._state.events = self._state.events, []
+        return events
+
+    def execute(self, command: CommandPacket, client: Address, now_ns: int) -> AckPacket:
+        """Run a command on the registers and give its acknowledge; never raises."""
+        try:
+            payload = self._run(command, client, now_ns)
+        except Exception as error:  # whatever a driver raises is this command's failure, not the camera's end
+            return self._refused(command, client, status_of(error), error)
+        return _ack(command, Status.SUCCESS, payload)
+
+    def _dispatch(self, command: CommandPacket, client: Address, now_ns: int) -> None:
+        if command.command in _REGISTER_COMMANDS:
+            self._exchanges[client, command.request_id] = _Exchange(command, now_ns)
+            while len(self._exchanges) > _REMEMBERED:
+                self._exchanges.popitem(last=False)
+        if not _asks_camera(command):
+            self._answer(command, client, self.execute(command, client, now_ns))
+        elif len(self._unfinished) < _MOST_JOBS:
+            job = Job(client, command)
+            self._unfinished.append(job)
+            self._jobs.append(job)
+        else:
+            self._answer(command, client, _ack(command, Status.BUSY))
+
+    def _repeated(self, command: CommandPacket, client: Address, now_ns: int) -> bool:
+        """Answer a command that came before and is at work, or whose effect must not happen twice."""
+        exchange = self._exchanges.get((client, command.request_id))
+        if exchange is None or exchange.command != command:
+            return False
+        if exchange.ack is None:
+            pending = AckPacket(
+                Status.SUCCESS, gvcp.PENDING_ACK, command.request_id, gvcp.pack_write_done(PENDING_TIMEOUT_MS)
+            )
+            self._send(command, client, pending.pack())
+            return True
+        if command.command not in _WRITES or now_ns - exchange.received_ns > _REPEAT_NS:
+            return False
+        self._send(command, client, exchange.ack)
+        return True
+
+    def _answer(self, command: CommandPacket, client: Address, ack: AckPacket) -> None:
+        packed = ack.pack()
+        exchange = self._exchanges.get((client, command.request_id))
+        if exchange is not None and exchange.command == command:
+            exchange.ack = packed
+        self._send(command, client, packed)
+
+    def _send(self, command: CommandPacket, client: Address, packed: bytes) -> None:
+        if command.ack_required:
+            self._outbox.append((packed, client))
+
+    def _refused(self, command: CommandPacket, client: Address, status: Status, error: Exception) -> AckPacket:
+        text = "%s:%d: command 0x%04x refused with %s: %s"
+        # A failure that has no status of its own is the driver's, and worth its traceback.
+        failure = status is Status.ERROR
+        _log.log(
+            logging.WARNING if failure else logging.DEBUG,
+            text,
+            *client,
+            command.command,
+            status.name,
+            error,
+            exc_info=error if failure else None,
+        )
+        return _ack(command, status)
+
+    def _run(self, command: CommandPacket, client: Address, now_ns: int) -> bytes:
+        match command.command:
+            case Command.DISCOVERY:
+                return self._registers.read(0, DISCOVERY_BYTES, now_ns)
+            case Command.READREG:
+                addresses = gvcp.unpack_addresses(command.payload)
+                return b"".join(self._registers.read(address, REGISTER_BYTES, now_ns) for address in addresses)
+            case Command.READMEM:
+                address, count_bytes = gvcp.unpack_memory_read(command.payload)
+                if count_bytes > gvcp.MAX_DATA_BYTES:
+                    raise RemoteStatusError(f"{count_bytes} bytes are too many to read", Status.INVALID_PARAMETER)
+                return gvcp.pack_memory(address, self._registers.read(address, count_bytes, now_ns))
+            case Command.WRITEREG:
+                writes = gvcp.unpack_writes(command.payload)
+                if len(writes) > 1 and Register.CONTROL_CHANNEL_PRIVILEGE in dict(writes):
+                    raise RemoteStatusError("the control privilege is written alone", Status.INVALID_PARAMETER)
+                for address, value in writes:
+                    self._write(address, value.to_bytes(REGISTER_BYTES, "big"), client, now_ns)
+                return gvcp.pack_write_done(len(writes))
+            case Command.WRITEMEM:
+                address, data = gvcp.unpack_memory(command.payload)
+                self._write(address, data, client, now_ns)
+                return gvcp.pack_write_done(len(data))
+            case _:
+                raise RemoteStatusError("the camera does not know this command", Status.NOT_IMPLEMENTED)
+
+    def _write(self, address: int, data: bytes, client: Address, now_ns: int) -> None:
+        if address == Register.CONTROL_CHANNEL_PRIVILEGE and len(data) == REGISTER_BYTES:
+            self._write_privilege(int.from_bytes(data, "big"), client, now_ns)
+        elif client != self._state.controller:
+            raise RemoteStatusError("only the client that has control may write", Status.ACCESS_DENIED)
+        else:
+            self._registers.write(address, data, now_ns)
+
+    def _write_privilege(self, value: int, client: Address, now_ns: int) -> None:
+        state = self._state
+        if state.controller not in (None, client):
+            raise RemoteStatusError("another client has control", Status.ACCESS_DENIED)
+        privilege = ControlPrivilege(value & (ControlPrivilege.EXCLUSIVE | ControlPrivilege.CONTROL))
+        if privilege:
+            self._heard_ns = now_ns
+            state.take_control(client, privilege)
+        elif state.controller == client:
+            state.release_control(ControlReleased(client))
+
+    def _is_mine(self, command: CommandPacket, now_ns: int) -> bool:
+        """Tell whether a FORCEIP names this camera's MAC, at bytes 2 to 7 of its payload (Wireshark)."""
+        return command.payload[2:8] == self._registers.read(Register.MAC_HIGH, 8, now_ns)[2:]
+
+
+def _ack(command: CommandPacket, status: Status, payload: bytes = b"") -> AckPacket:
+    # Command 0xFFFF has no next number; masking keeps the answer to nonsense well formed.
+    return AckPacket(status, (command.command + 1) & 0xFFFF, command.request_id, payload)
+
+
+def _asks_camera(command: CommandPacket) -> bool:
+    """Tell whether a command touches the camera's features."""
+    try:
+        match command.command:
+            case Command.READREG:
+                addresses = gvcp.unpack_addresses(command.payload)
+            case Command.WRITEREG:
+                addresses = [address for address, _ in gvcp.unpack_writes(command.payload)]
+            case Command.READMEM:
+                addresses = [gvcp.unpack_memory_read(command.payload)[0]]
+            case Command.WRITEMEM:
+                addresses = [gvcp.unpack_memory(command.payload)[0]]
+            case _:
+                return False
+    except RemoteProtocolError:
+        return False
+    return any(FEATURES_ADDRESS <= address < XML_ADDRESS for address in addresses)
