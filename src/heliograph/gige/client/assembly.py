@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from heliograph.core import PixelFormat, RemoteProtocolError
+from heliograph.core import PixelFormat, PixelFormatError, RemoteProtocolError
 from heliograph.gige.gvsp import (
     HEADER_BYTES,
     LAST_BLOCK_ID,
@@ -210,7 +210,7 @@ class FrameAssembler(Generic[SlotT]):
             return
         try:
             self._take_packet(packet, now_ns)
-        except RemoteProtocolError:
+        except (RemoteProtocolError, PixelFormatError):
             self.malformed_packets += 1
 
     def _take_packet(self, packet: Bytes, now_ns: int) -> None:
@@ -255,12 +255,15 @@ class FrameAssembler(Generic[SlotT]):
         return row < self._shape.packets and packet_bytes == wanted + HEADER_BYTES
 
     def _check(self, leader: ImageLeader) -> None:
+        size = (leader.width, leader.height)
         try:
-            image_bytes = PixelFormat(leader.pixel_format).payload_bytes(leader.width, leader.height)
+            pixel_format = PixelFormat(leader.pixel_format)
         except ValueError:
             raise RemoteProtocolError(f"GVSP leader has unknown pixel format 0x{leader.pixel_format:08x}") from None
-        if not 0 < image_bytes <= self._shape.payload_bytes or leader.padding_x or leader.padding_y:
-            raise RemoteProtocolError(f"GVSP leader of {leader.width}x{leader.height} does not fit the payload size")
+        if pixel_format.size_of(pixel_format.shape(*size)) != size or leader.padding_x or leader.padding_y:
+            raise RemoteProtocolError(f"GVSP leader of {size[0]}x{size[1]} px is no {pixel_format.name} picture")
+        if not 0 < pixel_format.payload_bytes(*size) <= self._shape.payload_bytes:
+            raise RemoteProtocolError(f"GVSP leader of {size[0]}x{size[1]} px does not fit the payload size")
 
     def _store_packets(self, block: _Block[SlotT], ids: npt.NDArray[np.int64], messages: npt.NDArray[np.int64]) -> None:
         count = len(ids)
@@ -298,7 +301,9 @@ class FrameAssembler(Generic[SlotT]):
         return words.view(np.uint64)[:, 0]
 
     def _frame_id(self, block_id: int) -> int:
-        """Undo the 16-bit wrap: the id nearest to the newest one."""
+        """Undo the 16-bit wrap: the id nearest to the newest one; cameras may begin a stream with any block id."""
+        if not self._newest_id:
+            return block_id
         ahead = (block_id - self._newest_id) % LAST_BLOCK_ID
         return self._newest_id + (ahead if ahead <= LAST_BLOCK_ID // 2 else ahead - LAST_BLOCK_ID)
 

@@ -1,0 +1,152 @@
+"""Receives a GigE Vision stream in a process of its own and hands the frames over through a frame ring.
+
+A thread under a busy interpreter lock loses most packets; another process does not notice what the user's code does.
+It is an ordinary child, not `multiprocessing`, which would import the user's script a second time. It ends when the
+user's end of the ring closes, however that process dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+from heliograph.core import CameraLostError, Clock
+from heliograph.gige.client.assembly import FrameAssembler, ReceivedFrame, StreamShape
+from heliograph.gige.client.batch import BatchReceiver
+from heliograph.gige.scheduling import prefer_promptness
+from heliograph.local import FrameInfo, RingReader, RingWriter, WriterSlot
+
+# A socket buffer this large holds 20 ms at 1 Gbit/s: there is time to let packets gather, which saves half the work.
+_PATIENT_BUFFER_BYTES = 4_000_000
+_GATHER_S = 0.001
+_SMALL_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptionConfig:
+    """What the receiving process needs to know of a stream."""
+
+    source: str
+    """Address the packets come from; others are ignored."""
+    payload_bytes: int
+    packet_size_bytes: int
+    tick_hz: int
+    """Ticks a second of the camera's timestamps; 0 when the camera does not say."""
+    clock: str
+    depth: int
+    """Frames that the user's program may hold at once."""
+
+
+class Reception:
+    """A receiving process, seen from the user's process: `reader` gives the frames.
+
+    `sock` is the bound UDP socket that the camera sends to; the process takes it over.
+    """
+
+    def __init__(self, sock: socket.socket, config: ReceptionConfig) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        descriptors = (sock.fileno(), theirs.fileno())
+        command = [sys.executable, "-P", "-m", __name__, *map(str, descriptors), json.dumps(asdict(config))]
+        with theirs:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=descriptors
+            )
+        try:
+            # An interpreter with numpy starts in 0.2 s; a busy Pi Zero takes several.
+            self.reader = RingReader(ours, timeout_s=30)
+        except CameraLostError as error:
+            self._process.kill()
+            raise CameraLostError(f"the process that receives frames did not start: {self._last_words()}") from error
+
+    @property
+    def pid(self) -> int:
+        """Process id of the receiving process."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the process. Frames that the program holds stay as they are."""
+        self.reader.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        self._process.kill()
+        self._last_words()
+
+    def _last_words(self) -> str:
+        _, stderr = self._process.communicate()
+        lines = stderr.decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self._process.returncode}"
+
+
+class _RingStore:
+    """Publishes what the assembler finishes."""
+
+    def __init__(self, writer: RingWriter, config: ReceptionConfig) -> None:
+        self._writer = writer
+        self._tick_hz = config.tick_hz
+        self._clock = Clock(config.clock)
+        self.acquire = writer.acquire
+        self.discard = writer.discard
+
+    def publish(self, slot: WriterSlot, frame: ReceivedFrame) -> None:
+        timestamp_ns, clock = frame.timestamp_ticks * 1_000_000_000 // (self._tick_hz or 1), self._clock
+        if not self._tick_hz:
+            timestamp_ns, clock = time.clock_gettime_ns(time.CLOCK_BOOTTIME), Clock.BOOTTIME
+        info = FrameInfo(
+            frame.pixel_format,
+            frame.width,
+            frame.height,
+            frame.id,
+            timestamp_ns,
+            clock,
+            missing_packets=frame.missing_packets,
+        )
+        self._writer.publish(slot, info)
+
+
+def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -> None:
+    """Receive frames from `sock` and publish them on `ring` until its other end is closed."""
+    shape = StreamShape(config.payload_bytes, config.packet_size_bytes)
+    with RingWriter(shape.slot_bytes, config.depth, max_readers=1) as writer:
+        batches = BatchReceiver(sock, config.source)
+        assembler = FrameAssembler(batches.memory, shape, _RingStore(writer, config))
+        patient = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= _PATIENT_BUFFER_BYTES
+        poller = select.poll()
+        poller.register(sock, select.POLLIN)
+        poller.register(ring, select.POLLIN)
+        writer.add_reader(ring)
+        while writer.filenos:
+            deadline_ns = assembler.next_deadline_ns()
+            wait_ms = None if deadline_ns is None else max(0, deadline_ns - time.monotonic_ns()) // 1_000_000 + 1
+            ready = poller.poll(wait_ms)
+            if any(descriptor != sock.fileno() for descriptor, _ in ready):
+                writer.serve()
+            while writer.filenos:
+                lengths, segments = batches.receive()
+                if not len(lengths):
+                    break
+                assembler.receive(lengths, segments, time.monotonic_ns())
+                if patient and len(lengths) < _SMALL_BATCH:
+                    time.sleep(_GATHER_S)
+            assembler.handle_timer(time.monotonic_ns())
+
+
+def main(arguments: list[str]) -> None:
+    """Run the receiving process: descriptors of the UDP socket and the ring, then the config as JSON."""
+    # Ctrl-C reaches every process of a terminal; the user's program decides when reception ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prefer_promptness()
+    config = ReceptionConfig(**json.loads(arguments[2]))
+    gc.disable()
+    receive(socket.socket(fileno=int(arguments[0])), socket.socket(fileno=int(arguments[1])), config)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
