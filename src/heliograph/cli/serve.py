@@ -1,0 +1,82 @@
+"""`heliograph serve`: put cameras on the network."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from contextlib import ExitStack, suppress
+from typing import Annotated
+
+import typer
+
+import heliograph
+from heliograph.cli.argument import JsonOption
+from heliograph.core import AddressError, Camera, SettingError
+from heliograph.gige.device.server import GigeDeviceServer
+from heliograph.gige.interface import interfaces
+
+_LOOPBACK = [f"127.0.0.{host}" for host in range(1, 255)]
+
+
+def serve(
+    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Cameras to serve.")],
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="Name that clients find the camera by; one for each URL.")
+    ] = None,
+    addresses: Annotated[
+        list[str] | None,
+        typer.Option("--address", help="Own address to serve at, one for each URL; free loopback ones by default."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve cameras as GigE Vision devices until Ctrl-C.
+
+    The port of the protocol is fixed, so each camera needs an address of its own.
+    """
+    _check_count("--name", names, urls)
+    _check_count("--address", addresses, urls)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with ExitStack() as resources:
+        for index, url in enumerate(urls):
+            camera = resources.enter_context(heliograph.open(url))
+            candidates = [addresses[index]] if addresses else _LOOPBACK
+            server = _start(camera, candidates, names[index] if names else "")
+            resources.callback(server.close)
+            _tell(url, server, as_json)
+        if not addresses:
+            _hint()
+        ended.wait()
+
+
+def _check_count(option: str, given: list[str] | None, urls: list[str]) -> None:
+    if given and len(given) != len(urls):
+        raise SettingError(f"{len(urls)} cameras and {len(given)} times {option}: give it once for each camera")
+
+
+def _start(camera: Camera, candidates: list[str], name: str) -> GigeDeviceServer:
+    for address in candidates[:-1]:
+        with suppress(AddressError):
+            return _started(camera, address, name)
+    return _started(camera, candidates[-1], name)
+
+
+def _started(camera: Camera, address: str, name: str) -> GigeDeviceServer:
+    server = GigeDeviceServer(camera, address, name)
+    server.start()
+    return server
+
+
+def _tell(url: str, server: GigeDeviceServer, as_json: bool) -> None:
+    told = {"url": url, "name": server.name, "address": server.address, "open": f"gige://{server.address}"}
+    typer.echo(json.dumps(told) if as_json else f"{url} is served as {server.name} at {told['open']}")
+
+
+def _hint() -> None:
+    own = [each.address for each in interfaces() if not each.loopback]
+    if own:
+        typer.echo(f"only this machine sees it; --address {own[0]} serves it to the network", err=True)

@@ -1,0 +1,70 @@
+"""A frame as a file: PNG, TIFF, or numpy's own format."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from heliograph.core.convert import opencv
+from heliograph.core.errors import OutputError
+from heliograph.core.frame import Frame
+from heliograph.core.pixelformat import Layout
+
+SUFFIXES = (".png", ".tif", ".tiff", ".npy")
+
+
+def check_picture_path(path: Path) -> None:
+    """Raise `OutputError` when `path` cannot become a picture: better said before the picture is taken."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(f"cannot write {path}: a picture's name ends in {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
+
+
+def encode_picture(frame: Frame, suffix: str) -> bytes:
+    """Give the contents of a lossless file of this suffix, one of `SUFFIXES`.
+
+    >>> from heliograph.core.pixelformat import PixelFormat
+    >>> frame = Frame(np.zeros((4, 6), np.uint8), PixelFormat.BayerRG8, id=1, timestamp_ns=0)
+    >>> encode_picture(frame, ".png")[1:4]
+    b'PNG'
+
+    PNG and TIFF hold grey for Mono formats and RGB for all others, with 16 bits a sample where the camera has more
+    than 8 (full scale 65535); `.npy` holds the pixels as they came. Raises `MissingDependencyError` without OpenCV.
+    """
+    if suffix == ".npy":
+        stream = io.BytesIO()
+        np.save(stream, frame.data)
+        return stream.getvalue()
+    # OpenCV's encoders take BGR and write RGB.
+    order = "Mono" if frame.pixel_format.layout is Layout.MONO else "BGR"
+    pixels = frame.to(f"{order}{8 if frame.pixel_format.bits == 8 else 16}")
+    _, content = opencv().imencode(suffix, pixels)
+    return bytes(content)
+
+
+def save_picture(frame: Frame, path: Path) -> None:
+    """Write a frame to `path`, whose suffix says how; the name appears only when the whole file is on the disk.
+
+    Raises `OutputError` when the file cannot be written, `MissingDependencyError` without OpenCV.
+    """
+    check_picture_path(path)
+    content = encode_picture(frame, path.suffix.lower())
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        # Gone already when it became the file; an error here would hide the one above.
+        if part.exists():
+            part.unlink()
