@@ -55,11 +55,6 @@ class RingReader:
         self._connection = ReaderConnection(sock, mapping, self._layout)
 
     @property
-    def depth(self) -> int:
-        """Frames that the program may hold at once."""
-        return self._depth
-
-    @property
     def dropped(self) -> int:
         """Frames that passed this reader by because the program held `depth` of them, as of the newest frame."""
         return self._dropped
@@ -67,8 +62,8 @@ class RingReader:
     def next(self, timeout_s: float = 5.0) -> Frame:
         """Give the next frame in order, waiting for it if need be.
 
-        Raises `FrameTimeoutError` when none comes in time, `FramesHeldError` when the program itself holds every
-        frame it may have, `CameraLostError` when the writer has ended or this reader is closed.
+        Raises `FrameTimeoutError` when none comes in time, `FramesHeldError` at once when the program itself holds
+        every frame it may have, `CameraLostError` when the writer has ended or this reader is closed.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:

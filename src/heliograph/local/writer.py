@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -66,12 +68,8 @@ class RingWriter:
         self._layout = memory.SlotLayout(self._ledger.slot_count, slot_bytes)
         self._memfd, self._memory = memory.create(self._layout)
         self._sockets: dict[int, socket.socket] = {}
-        self._closed = False
-
-    @property
-    def slot_bytes(self) -> int:
-        """Bytes of the largest picture that can be published."""
-        return self._layout.slot_bytes
+        # Asked before every recv: an exception for each empty socket would be half the cost of a publish.
+        self._poll = select.poll()
 
     @property
     def filenos(self) -> list[int]:
@@ -82,18 +80,20 @@ class RingWriter:
         """Take the reader at the other end of a connected AF_UNIX SOCK_SEQPACKET socket, which is ours from now on.
 
         It gets the frames published from now on. Raises `CameraBusyError` when there are `max_readers` already; the
-        reader gets the same words.
+        reader gets the same words. Raises `CameraLostError` when the ring is closed.
         """
-        if self._closed:
+        if self._memfd < 0:
             raise CameraLostError("this frame ring is closed: it takes no more readers")
         self.serve()
         sock.setblocking(False)
         try:
             self._ledger.add_reader(sock.fileno())
         except CameraBusyError as error:
-            _say_goodbye(sock, GoodbyeMessage(str(error), busy=True))
+            with sock, suppress(OSError):
+                sock.send(GoodbyeMessage(str(error), busy=True).pack(), socket.MSG_NOSIGNAL)
             raise
         self._sockets[sock.fileno()] = sock
+        self._poll.register(sock, select.POLLIN)
         hello = HelloMessage(self._ledger.depth, self._layout.slot_count, self._layout.slot_bytes)
         try:
             socket.send_fds(sock, [hello.pack()], [self._memfd], socket.MSG_NOSIGNAL)
@@ -135,14 +135,17 @@ class RingWriter:
 
     def serve(self) -> None:
         """Hear what readers have sent, without waiting. `publish` does it too; call it while nothing is published."""
-        for reader in list(self._sockets):
-            self._serve_reader(reader)
+        # Ends: a reader holds finitely many slots, and a message that gives back none of them is its last.
+        while ready := self._poll.poll(0):
+            for reader, _ in ready:
+                self._serve_reader(reader)
 
     def close(self, reason: str = "") -> None:
         """End the ring; readers get what is queued for them, then `CameraLostError` with the reason."""
-        self._closed = True
-        while self._sockets:
-            _say_goodbye(self._sockets.popitem()[1], GoodbyeMessage(reason))
+        for reader, sock in list(self._sockets.items()):
+            with suppress(OSError):  # gone, or so far behind that it will see the end of the stream instead
+                sock.send(GoodbyeMessage(reason).pack(), socket.MSG_NOSIGNAL)
+            self._disconnect(reader)
         if self._memfd >= 0:
             os.close(self._memfd)
             self._memfd = -1
@@ -154,32 +157,20 @@ class RingWriter:
         self.close()
 
     def _serve_reader(self, reader: int) -> None:
-        # Ends: a reader holds finitely many slots, and a message that gives back none of them is its last.
-        while True:
-            try:
-                message = self._sockets[reader].recv(_RECEIVE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                message = b""
-            if not message:
-                self._disconnect(reader)
-                return
-            try:
-                self._ledger.release(reader, unpack_release(message))
-            except RemoteProtocolError as error:
-                logger.warning("disconnected a reader of a frame ring: %s", error)
-                self._disconnect(reader)
-                return
+        try:
+            message = self._sockets[reader].recv(_RECEIVE_BYTES)
+        except OSError:
+            message = b""
+        if not message:
+            self._disconnect(reader)
+            return
+        try:
+            self._ledger.release(reader, unpack_release(message))
+        except RemoteProtocolError as error:
+            logger.warning("disconnected a reader of a frame ring: %s", error)
+            self._disconnect(reader)
 
     def _disconnect(self, reader: int) -> None:
+        self._poll.unregister(reader)
         self._ledger.remove_reader(reader)
         self._sockets.pop(reader).close()
-
-
-def _say_goodbye(sock: socket.socket, goodbye: GoodbyeMessage) -> None:
-    with sock:
-        try:
-            sock.send(goodbye.pack(), socket.MSG_NOSIGNAL)
-        except OSError:
-            return  # the reader is gone, or so far behind that it will see the end of the stream instead
