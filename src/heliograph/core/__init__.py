@@ -19,6 +19,7 @@ from heliograph.core.errors import (
     RemoteProtocolError,
     RemoteStatusError,
     SettingError,
+    SourceEndedError,
     SourceError,
     SourceNotFoundError,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "RemoteProtocolError",
     "RemoteStatusError",
     "SettingError",
+    "SourceEndedError",
     "SourceError",
     "SourceNotFoundError",
     "StreamStatistics",

@@ -9,6 +9,7 @@
     ├── CameraUrlError           ValueError
     ├── SourceNotFoundError      FileNotFoundError
     ├── SourceError              ValueError
+    │   └── SourceEndedError     EOFError
     ├── FeatureNotFoundError     AttributeError, KeyError
     ├── FeatureValueError        ValueError
     ├── FeatureAccessError       PermissionError
@@ -69,6 +70,10 @@ class SourceNotFoundError(HeliographError, FileNotFoundError):
 
 class SourceError(HeliographError, ValueError):
     """A file exists but is not what it should be, such as an unreadable image."""
+
+
+class SourceEndedError(SourceError, EOFError):
+    """The pictures of a finite source, such as a replayed file, are used up."""
 
 
 class FeatureNotFoundError(HeliographError, AttributeError, KeyError):

@@ -1,1 +1,27 @@
-"""payload."""
+"""The library a payload controller uses: take a series of pictures, score every one, keep the best, write products."""
+
+from heliograph.payload.job import SeriesResult, run_series
+from heliograph.payload.measure import Threshold, brightness, red_threshold, sharpness
+from heliograph.payload.schedule import parse_start_at
+from heliograph.payload.scorer import Score, Scorer, find_scorer
+from heliograph.payload.series import Progress, SeriesConfig
+from heliograph.payload.shortlist import Record
+from heliograph.payload.supply import Ending, Losses
+
+__all__ = [
+    "Ending",
+    "Losses",
+    "Progress",
+    "Record",
+    "Score",
+    "Scorer",
+    "SeriesConfig",
+    "SeriesResult",
+    "Threshold",
+    "brightness",
+    "find_scorer",
+    "parse_start_at",
+    "red_threshold",
+    "run_series",
+    "sharpness",
+]
