@@ -175,13 +175,12 @@ class FrameAssembler(Generic[SlotT]):
         row = (word & 0xFF_FFFF) - 1
         if word >> 24 == PacketFormat.PAYLOAD and 0 < block_word <= LAST_BLOCK_ID and row >= 0:
             block = self._block(block_word, now_ns)
-            if block is None:
-                return
-            headers = self._headers[message, :count]
-            if self._fits(row + count - 1, last_bytes) and (headers == block.headers[row : row + count]).all():
-                self._store_rows(block, slice(row, row + count), self._rows[message, :count])
-                self._finish_if_complete(block_word, block)
-                return
+            if block is not None and self._fits(row + count - 1, last_bytes):
+                headers = self._headers[message, :count]
+                if (headers == block.headers[row : row + count]).all():
+                    self._store_rows(block, slice(row, row + count), self._rows[message, :count])
+                    self._finish_if_complete(block_word, block)
+                    return
         for row in range(count):
             row_bytes = self._row_bytes if row < count - 1 else last_bytes
             self._receive_packet(self._rows[message, row, :row_bytes], now_ns)
