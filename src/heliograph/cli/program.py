@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -14,7 +14,6 @@ from heliograph.cli.exit_code import ExitCode, exit_code
 from heliograph.core import HeliographError
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,8 +32,9 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def heliograph_(
+@app.callback(invoke_without_command=True)
+def _program(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
@@ -44,14 +44,18 @@ def heliograph_(
     CAM is a camera's URL (sim://red-giant, gige://cam-1, replay:///images/*.png) or, for a network camera, its bare
     name, serial number, MAC or address.
     """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
     """Run the program with the words of the command line; every failure is one line and a documented exit status."""
     try:
-        app(prog_name="heliograph")
-    except (HeliographError, KeyboardInterrupt) as error:
-        _end(exit_code(error), str(error) or "interrupted")
+        code = app(prog_name="heliograph", standalone_mode=False)
+    except typer.TyperException as error:
+        _end(error.exit_code, f"{error.format_message().rstrip('.')}; heliograph COMMAND --help lists what there is")
+    except HeliographError as error:
+        _end(exit_code(error), str(error))
     except Exception as error:
         if os.environ.get("HELIOGRAPH_TRACEBACK"):
             raise
@@ -59,9 +63,12 @@ def main() -> None:
             ExitCode.UNEXPECTED,
             f"unexpected {type(error).__name__}: {error}; this is a defect, HELIOGRAPH_TRACEBACK=1 shows where",
         )
+    if code == ExitCode.INTERRUPTED:
+        _end(code, "interrupted")
+    sys.exit(code)
 
 
-def _end(code: ExitCode, message: str) -> None:
+def _end(code: int, message: str) -> NoReturn:
     line = " ".join(message.split())
     typer.echo(f"heliograph: {line}", err=True)
     sys.exit(code)
