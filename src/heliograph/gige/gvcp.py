@@ -8,6 +8,7 @@ request id) and a payload. Anything else raises `RemoteProtocolError`.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
@@ -148,7 +149,7 @@ def _payload(data: bytes, length: int, what: str) -> bytes:
     return payload
 
 
-def pack_addresses(addresses: list[int]) -> bytes:
+def pack_addresses(addresses: Sequence[int]) -> bytes:
     """Payload of READREG: the registers to read; also of its acknowledge: their values."""
     return struct.pack(f">{len(addresses)}I", *addresses)
 
@@ -160,7 +161,7 @@ def unpack_addresses(payload: bytes) -> list[int]:
     return [number for (number,) in _U32.iter_unpack(payload)]
 
 
-def pack_writes(writes: list[tuple[int, int]]) -> bytes:
+def pack_writes(writes: Sequence[tuple[int, int]]) -> bytes:
     """Payload of WRITEREG: pairs of address and value."""
     return b"".join(_PAIR.pack(address, value) for address, value in writes)
 

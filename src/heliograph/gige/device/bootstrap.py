@@ -96,6 +96,7 @@ def _constant_cells(state: DeviceState) -> list[Cell]:
         Register.LINK_CAPABILITY: _SINGLE_LINK,
         Register.LINK_CONFIGURATION: 0,
         Register.STREAM_CHANNEL_CAPABILITY_0: 0,
+        Register.STREAM_CHANNEL_CONFIGURATION: 0,
     }
     return [constant_cell(register, int(value).to_bytes(4, "big")) for register, value in values.items()]
 

@@ -18,7 +18,6 @@ from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Status
 _log = logging.getLogger(__name__)
 
 _WRITES = (Command.WRITEREG, Command.WRITEMEM)
-_REGISTER_COMMANDS = (Command.READREG, Command.READMEM, *_WRITES)
 _MOST_JOBS = 64
 _REMEMBERED = 256
 # Aravis repeats a command for 2.5 s; later the same bytes are a new command of a client that does not count its ids.
@@ -33,13 +32,13 @@ class Job:
     command: CommandPacket
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Exchange:
-    """A command and the answer it got, kept in case the answer is lost and the client asks again."""
+    """A write and the answer it got, kept in case the answer is lost and the client asks again."""
 
     command: CommandPacket
-    received_ns: int
-    ack: bytes | None = None
+    answered_ns: int
+    ack: bytes
 
 
 class DeviceControl:
@@ -90,7 +89,7 @@ class DeviceControl:
         self._unfinished.remove(job)
         if job.client == self._state.controller:
             self._heard_ns = now_ns
-        self._answer(job.command, job.client, ack)
+        self._answer(job.command, job.client, ack, now_ns)
 
     def next_deadline(self) -> int | None:
         """Time at which `handle_timer` has something to do, in ns; None while nobody has control."""
@@ -120,40 +119,34 @@ class DeviceControl:
         return _ack(command, Status.SUCCESS, payload)
 
     def _dispatch(self, command: CommandPacket, client: Address, now_ns: int) -> None:
-        if command.command in _REGISTER_COMMANDS:
-            self._exchanges[client, command.request_id] = _Exchange(command, now_ns)
-            while len(self._exchanges) > _REMEMBERED:
-                self._exchanges.popitem(last=False)
         if not _asks_camera(command):
-            self._answer(command, client, self.execute(command, client, now_ns))
+            self._answer(command, client, self.execute(command, client, now_ns), now_ns)
         elif len(self._unfinished) < _MOST_JOBS:
             job = Job(client, command)
             self._unfinished.append(job)
             self._jobs.append(job)
         else:
-            self._answer(command, client, _ack(command, Status.BUSY))
+            self._send(command, client, _ack(command, Status.BUSY).pack())
 
     def _repeated(self, command: CommandPacket, client: Address, now_ns: int) -> bool:
         """Answer a command that came before and is at work, or whose effect must not happen twice."""
-        exchange = self._exchanges.get((client, command.request_id))
-        if exchange is None or exchange.command != command:
-            return False
-        if exchange.ack is None:
-            pending = AckPacket(
-                Status.SUCCESS, gvcp.PENDING_ACK, command.request_id, gvcp.pack_write_done(PENDING_TIMEOUT_MS)
-            )
-            self._send(command, client, pending.pack())
+        if Job(client, command) in self._unfinished:
+            wait = gvcp.pack_write_done(PENDING_TIMEOUT_MS)
+            self._send(command, client, AckPacket(0, gvcp.PENDING_ACK, command.request_id, wait).pack())
             return True
-        if command.command not in _WRITES or now_ns - exchange.received_ns > _REPEAT_NS:
+        exchange = self._exchanges.get((client, command.request_id))
+        if exchange is None or exchange.command != command or now_ns - exchange.answered_ns > _REPEAT_NS:
             return False
         self._send(command, client, exchange.ack)
         return True
 
-    def _answer(self, command: CommandPacket, client: Address, ack: AckPacket) -> None:
+    def _answer(self, command: CommandPacket, client: Address, ack: AckPacket, now_ns: int) -> None:
         packed = ack.pack()
-        exchange = self._exchanges.get((client, command.request_id))
-        if exchange is not None and exchange.command == command:
-            exchange.ack = packed
+        # Reads and refusals may happen again; remembering them would let anybody push out the controller's writes.
+        if command.command in _WRITES and ack.status == Status.SUCCESS:
+            self._exchanges[client, command.request_id] = _Exchange(command, now_ns, packed)
+            if len(self._exchanges) > _REMEMBERED:
+                self._exchanges.popitem(last=False)
         self._send(command, client, packed)
 
     def _send(self, command: CommandPacket, client: Address, packed: bytes) -> None:

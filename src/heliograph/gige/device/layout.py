@@ -71,7 +71,7 @@ class FeatureRegister:
         if self.feature.kind is FeatureKind.FLOAT:
             return _FLOAT.pack(float(limit or 0))
         highest = (1 << (8 * self.length_bytes - 1)) - 1
-        return self._pack_number(max(-highest - 1, min(highest, int(limit or 0))))
+        return self._pack_number(int(max(-highest - 1, min(highest, limit or 0))))
 
     def _pack_number(self, number: int) -> bytes:
         return number.to_bytes(self.length_bytes, "big", signed=self.signed)
