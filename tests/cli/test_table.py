@@ -23,3 +23,8 @@ def test_a_pipe_gets_whole_rows(capsys: pytest.CaptureFixture[str]) -> None:
 def test_programs_get_json(capsys: pytest.CaptureFixture[str]) -> None:
     show(ROWS, as_json=True)
     assert json.loads(capsys.readouterr().out) == ROWS
+
+
+def test_truth_is_yes_or_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show([{"kept": True}, {"kept": False}])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()][2:] == ["yes", ""]

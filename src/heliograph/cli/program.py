@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import heliograph
-from heliograph.cli import cameras, features, get, grab, serve, set
+from heliograph.cli import cameras, features, get, grab, payload, serve, set
 from heliograph.cli.exit_code import ExitCode, exit_code
 from heliograph.core import HeliographError
 
@@ -24,6 +24,7 @@ app.command("features")(features.features)
 app.command("get")(get.get)
 app.command("set")(set.set_features)
 app.command("grab")(grab.grab)
+app.add_typer(payload.app, name="payload")
 
 
 def _version(wanted: bool) -> None:

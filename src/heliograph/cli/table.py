@@ -30,4 +30,6 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
     return "" if value is None else str(value)

@@ -1,0 +1,121 @@
+"""`heliograph payload run`: take a series of pictures and keep the best."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import heliograph
+from heliograph.cli.argument import JsonOption, SetOption, assignment, camera_url
+from heliograph.cli.exit_code import ExitCode
+from heliograph.cli.table import show
+from heliograph.core import Camera
+
+if TYPE_CHECKING:
+    from heliograph.payload import SeriesResult
+
+_SHOWN = 10
+_SCORE_NAMES = {"red": "red_threshold"}
+
+app = typer.Typer(help="Run a payload: pictures are scored as they come, and only the best are kept.")
+
+
+class Job(StrEnum):
+    """Jobs that come with Heliograph."""
+
+    RED_GIANT = "red-giant"
+
+
+@app.command("run")
+def run(
+    job: Annotated[Job, typer.Argument(help="The job to run.")],
+    camera: Annotated[str, typer.Option("--camera", metavar="CAM", help="Camera URL, or name or address.")],
+    count: Annotated[int, typer.Option("--frames", help="Pictures to take.")] = 400,
+    interval_s: Annotated[
+        float, typer.Option("--interval", help="Seconds between pictures; 0 takes every frame.")
+    ] = 0.5,
+    start_at: Annotated[
+        str | None, typer.Option("--start-at", metavar="TIME", help="ISO 8601 or seconds since 1970.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the products.")] = Path("data"),
+    scorer: Annotated[str, typer.Option("--scorer", help="red, brightness, sharpness, or module:function.")] = "red",
+    best: Annotated[int, typer.Option("--best", help="How many pictures to keep.")] = 1,
+    min_pixels: Annotated[int, typer.Option("--min-pixels", help="Pixels that must be as red as the threshold.")] = 64,
+    patience_s: Annotated[float, typer.Option("--patience", help="Seconds to wait for a lost camera.")] = 30.0,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take pictures, score every one, keep the best, and write the products.
+
+    Ctrl-C ends the series early and writes what there is.
+    """
+    from heliograph.cli.progress import progress_bar
+    from heliograph.payload import SeriesConfig, parse_start_at, run_series
+
+    config = SeriesConfig(
+        camera=camera_url(camera),
+        out=out,
+        count=count,
+        interval_s=interval_s,
+        start_at=parse_start_at(start_at) if start_at else None,
+        scorer=scorer,
+        best=best,
+        min_pixels=min_pixels,
+        patience_s=patience_s,
+    )
+    values = [assignment(setting) for setting in settings or ()]
+
+    def open_camera() -> Camera:
+        opened = heliograph.open(config.camera)
+        try:
+            for name, value in values:
+                opened.features[name] = value
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    with progress_bar(count) as progress:
+        result = run_series(config, open_camera, progress=progress, stop=_stop_on_signals())
+    _report(result, _SCORE_NAMES.get(scorer, "score"), as_json)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def end(number: int, _: object) -> None:
+        stop.set()
+        # Whoever asks twice will not wait for the products.
+        signal.signal(number, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return stop
+
+
+def _report(result: SeriesResult, score_name: str, as_json: bool) -> None:
+    if not result.records:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    show(
+        [
+            {
+                "picture": f"{record.number:03d}",
+                score_name: record.score.value,
+                "pixels": record.score.support,
+                "missing_packets": record.missing_packets,
+                "kept": record in result.picks,
+            }
+            for record in result.ranking(_SHOWN)
+        ],
+        as_json,
+    )
+    if not as_json:
+        typer.echo("\n" + "\n".join(str(path) for path in result.products))
+    if result.partial:
+        typer.echo(f"heliograph: PARTIAL, {len(result.records)} pictures: {result.reason}", err=True)
+        raise typer.Exit(ExitCode.PARTIAL)

@@ -1,0 +1,38 @@
+"""The progress bar of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from heliograph.payload import Progress
+
+
+@contextmanager
+def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
+    """Show a bar with rate, time left and the best picture so far on stderr; gives what a series reports to."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=asked)
+
+        def report(progress: Progress) -> None:
+            leader = f"best {progress.leader.number:03d}: {progress.leader.score.value:g}" if progress.leader else ""
+            bar.update(task, completed=progress.taken, description=progress.notice or leader)
+
+        yield report
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
