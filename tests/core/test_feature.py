@@ -1,0 +1,139 @@
+"""Features: what can be set to what, and the words of every refusal."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from heliograph.core import (
+    Access,
+    Feature,
+    FeatureAccessError,
+    FeatureKind,
+    FeatureNotFoundError,
+    FeatureValueError,
+    LocalFeatures,
+)
+
+WIDTH = Feature("Width", FeatureKind.INTEGER, minimum=16, maximum=64, increment=4, locks_while_streaming=True)
+EXPOSURE = Feature("ExposureTime", FeatureKind.FLOAT, unit="us", minimum=19.0, maximum=40_000.0)
+MODE = Feature("TriggerMode", FeatureKind.ENUMERATION, entries=MappingProxyType({"Off": 0, "On": 1}))
+REVERSE = Feature("ReverseX", FeatureKind.BOOLEAN)
+NAME = Feature("DeviceUserID", FeatureKind.STRING)
+MODEL = Feature("DeviceModelName", FeatureKind.STRING, access=Access.READ_ONLY)
+RESET = Feature("DeviceReset", FeatureKind.COMMAND, access=Access.WRITE_ONLY)
+
+
+class Knobs(LocalFeatures):
+    def __init__(self) -> None:
+        super().__init__(lambda: bool(self._on))
+        self._on: list[bool] = []
+        self._values: dict[str, Any] = {}
+        for feature in (WIDTH, EXPOSURE, MODE, REVERSE, NAME):
+            name = feature.name
+            self.add(
+                feature,
+                read=lambda name=name: self._values[name],  # type: ignore[misc]
+                write=lambda value, name=name: self._values.__setitem__(name, value),  # type: ignore[misc]
+            )
+        self.add(MODEL, read=lambda: "knobs")
+        self.add(RESET, write=lambda _: self._values.clear())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "result"),
+    [
+        ("Width", 32, 32),
+        ("Width", "0x20", 32),
+        ("Width", 32.0, 32),
+        ("ExposureTime", 2000, 2000.0),
+        ("ExposureTime", "2e3", 2000.0),
+        ("TriggerMode", "On", "On"),
+        ("ReverseX", "true", True),
+        ("ReverseX", 0, False),
+        ("ReverseX", "off", False),
+        ("DeviceUserID", "cam-1", "cam-1"),
+    ],
+)
+def test_values_and_text_are_understood(name: str, value: object, result: object) -> None:
+    features = Knobs()
+    features[name] = value
+    assert features[name] == result
+    assert type(features[name]) is type(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("Width", 65, "Width cannot be 65: possible is 16 to 64 in steps of 4"),
+        ("Width", 18, "in steps of 4"),
+        ("Width", 32.5, "Width cannot be 32.5: it is integer, 16 to 64"),
+        ("Width", "wide", "Width cannot be 'wide'"),
+        ("ExposureTime", 1, "ExposureTime cannot be 1.0: possible is 19.0 to 40000.0 us"),
+        ("ExposureTime", "nan", "it is float, 19.0 to 40000.0 us"),
+        ("ExposureTime", float("inf"), "possible is"),
+        ("TriggerMode", "Maybe", "one of Off, On"),
+        ("ReverseX", "perhaps", "true or false"),
+        ("ReverseX", 2, "true or false"),
+        ("Width", None, "Width cannot be None"),
+        ("Width", float("inf"), "Width cannot be inf"),
+    ],
+)
+def test_impossible_values_are_told_with_the_range(name: str, value: object, words: str) -> None:
+    features = Knobs()
+    with pytest.raises(FeatureValueError) as caught:
+        features[name] = value
+    assert words in str(caught.value)
+
+
+def test_what_cannot_be_read_written_or_executed() -> None:
+    features = Knobs()
+    with pytest.raises(FeatureAccessError, match="DeviceModelName is read-only"):
+        features["DeviceModelName"] = "mine"
+    with pytest.raises(FeatureAccessError, match="DeviceReset cannot be read"):
+        _ = features["DeviceReset"]
+    with pytest.raises(FeatureAccessError, match="execute it"):
+        features["DeviceReset"] = 1
+    with pytest.raises(FeatureAccessError, match="Width is not a command"):
+        features.execute("Width")
+    with pytest.raises(FeatureNotFoundError, match="no feature 'Gian'; it has Width"):
+        _ = features["Gian"]
+
+
+def test_a_feature_that_shapes_frames_is_locked_while_they_stream() -> None:
+    features = Knobs()
+    features._on.append(True)
+    features["ExposureTime"] = 100
+    with pytest.raises(FeatureAccessError, match="Width is locked while frames stream: stop acquisition first"):
+        features["Width"] = 32
+
+
+def test_attributes_are_features() -> None:
+    features = Knobs()
+    features.ExposureTime = 250
+    assert features.ExposureTime == 250.0
+    assert "ExposureTime" in dir(features)
+    assert "ExposureTime" in features
+    assert list(features) == features.names()
+    assert not hasattr(features, "Gian")
+    assert not hasattr(features, "_private")
+
+
+def test_commands_run() -> None:
+    features = Knobs()
+    features.Width = 32
+    features.execute("DeviceReset")
+    with pytest.raises(KeyError):
+        _ = features["Width"]
+
+
+def test_limits_are_those_of_this_moment() -> None:
+    limits = [(1.0, 2.0)]
+    features = LocalFeatures()
+    features.add(EXPOSURE, read=lambda: 1.0, write=lambda value: None, limits=lambda: limits[0])
+    assert features.describe("ExposureTime").range_text == "1.0 to 2.0 us"
+    limits[0] = (5.0, 6.0)
+    with pytest.raises(FeatureValueError, match=r"5.0 to 6.0 us"):
+        features["ExposureTime"] = 1.5
