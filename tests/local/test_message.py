@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliograph.core import Clock, ColorMatrix, ColorRange, PixelFormat, PixelFormatError
@@ -24,6 +24,7 @@ from heliograph.local.message import (
     unpack_release,
 )
 
+unhurried = settings(deadline=None)  # a busy machine is no failure
 U32 = st.integers(0, 2**32 - 1)
 EVEN_PX = st.integers(1, 5_000).map(lambda half: 2 * half)
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -54,12 +55,14 @@ WRITER_MESSAGES = [
 ]
 
 
+@unhurried
 @given(slot=U32, info=INFOS, dropped=st.integers(0, 2**64 - 1))
 def test_every_frame_message_comes_back_as_it_was(slot: int, info: FrameInfo, dropped: int) -> None:
     message = FrameMessage(slot, info, dropped)
     assert unpack(bytes(message.pack())) == message
 
 
+@unhurried
 @given(info=INFOS, dropped=st.integers(0, 2**64 - 1))
 def test_set_dropped_changes_that_count_and_nothing_else(info: FrameInfo, dropped: int) -> None:
     packed = FrameMessage(1, info).pack()
@@ -67,12 +70,14 @@ def test_set_dropped_changes_that_count_and_nothing_else(info: FrameInfo, droppe
     assert unpack(bytes(packed)) == FrameMessage(1, info, dropped)
 
 
+@unhurried
 @given(st.integers(1, 2**16 - 1), st.integers(1, 2**32 - 1), st.integers(1, 2**64 - 1))
 def test_every_hello_comes_back_as_it_was(depth: int, slot_count: int, slot_bytes: int) -> None:
     hello = HelloMessage(depth, slot_count, slot_bytes)
     assert unpack(hello.pack()) == hello
 
 
+@unhurried
 @given(st.text(max_size=200), st.booleans())
 def test_every_goodbye_comes_back_as_it_was(reason: str, busy: bool) -> None:
     readable = reason.encode(errors="replace").decode()
@@ -86,17 +91,20 @@ def test_a_long_goodbye_loses_its_end() -> None:
     assert len(goodbye.reason) <= 501
 
 
+@unhurried
 @given(U32)
 def test_every_release_comes_back_as_it_was(slot: int) -> None:
     assert unpack_release(pack_release(slot)) == slot
 
 
+@unhurried
 @given(st.binary(max_size=200))
 def test_any_bytes_from_a_writer_are_a_message_or_the_one_error(message: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
         unpack(message)
 
 
+@unhurried
 @given(st.sampled_from(WRITER_MESSAGES), st.data())
 def test_any_damage_to_a_message_is_a_message_or_the_one_error(message: bytes, data: st.DataObject) -> None:
     damaged = bytearray(message)
@@ -106,6 +114,7 @@ def test_any_damage_to_a_message_is_a_message_or_the_one_error(message: bytes, d
         unpack(bytes(damaged))
 
 
+@unhurried
 @given(st.binary(max_size=20))
 def test_any_bytes_from_a_reader_are_a_release_or_the_one_error(message: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):

@@ -99,6 +99,7 @@ class ReaderConnection:
         try:
             self._socket.send(self._releases[slot], self._send_flags)
         except BlockingIOError:
+            # Those that filled the socket give the writer room for another frame, which brings us back to send this.
             self._unsent.append(slot)
             return False
         except OSError:
@@ -121,13 +122,13 @@ class ReaderConnection:
         return b""
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until there may be something to receive, or until releases that did not fit can be sent."""
+        """Wait until there may be something to receive."""
         fileno = self._socket.fileno()
         if fileno < 0:
             return
         # One for each call: a poll object serves one thread at a time.
         poll = select.poll()
-        poll.register(fileno, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+        poll.register(fileno, select.POLLIN)
         poll.poll(ceil(timeout_s * 1000))
 
     def close(self) -> None:
