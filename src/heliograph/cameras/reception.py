@@ -7,7 +7,6 @@ user's end of the ring closes, however that process dies.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import select
@@ -72,10 +71,8 @@ class Reception:
         return self._process.pid
 
     def close(self) -> None:
-        """End the process. Frames that the program holds stay as they are."""
+        """End the process. Frames that the program holds stay as they are: nobody is left who could write to them."""
         self.reader.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(2)
         self._process.kill()
         self._last_words()
 
