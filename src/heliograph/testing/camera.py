@@ -24,7 +24,7 @@ class PatternCamera(CameraBase):
     `Slow` is a feature whose read waits until `let_slow_go` is set, as a driver that hangs for a while.
     """
 
-    def __init__(self, width: int = 320, height: int = 240, rate_hz: float = 100.0) -> None:
+    def __init__(self, width: int = 640, height: int = 480, rate_hz: float = 100.0) -> None:
         self.name = "pattern"
         self.features = LocalFeatures(lambda: self.running)
         self.statistics = StreamStatistics()
@@ -70,7 +70,8 @@ class PatternCamera(CameraBase):
         self._id += 1
         pixel_format = PixelFormat.parse(str(self._values["PixelFormat"]))
         shape = pixel_format.shape(int(self._values["Width"]), int(self._values["Height"]))
-        data = (np.arange(int(np.prod(shape)), dtype=np.uint32) + self._id).astype(np.uint8).reshape(shape)
+        count = np.arange(256, dtype=np.uint8) + np.uint8(self._id & 0xFF)
+        data = np.resize(count, shape)
         return Frame(data, pixel_format, id=self._id, timestamp_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
     def _add_features(self, width: int, height: int) -> None:

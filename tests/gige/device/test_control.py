@@ -93,7 +93,8 @@ def test_command_that_wants_no_answer_gets_none_and_works(bench: Bench) -> None:
 def test_refusals_of_the_controller(bench: Bench, code: int, payload: bytes, status: Status) -> None:
     bench.take_control()
     ack = bench.ask(code, payload)
-    assert (ack.status, ack.payload) == (status, b"")
+    # A refused write tells how many came before it.
+    assert (ack.status, ack.payload) == (status, bytes(4) if code in (Command.WRITEREG, Command.WRITEMEM) else b"")
     assert bench.state.controller == CONTROLLER
 
 
@@ -135,6 +136,9 @@ def test_concatenated_reads_and_writes(bench: Bench) -> None:
     writes = [(Register.HEARTBEAT_TIMEOUT, 1000), (Register.STREAM_CHANNEL_PACKET_DELAY, 5)]
     assert gvcp.unpack_write_done(bench.ask(Command.WRITEREG, gvcp.pack_writes(writes)).payload) == 2
     assert (bench.state.heartbeat_timeout_ms, bench.state.packet_delay_ns) == (1000, 5)
+    refused = bench.ask(Command.WRITEREG, gvcp.pack_writes([(Register.STREAM_CHANNEL_PACKET_DELAY, 6), (0x8000, 1)]))
+    assert (refused.status, gvcp.unpack_write_done(refused.payload)) == (Status.INVALID_ADDRESS, 1)
+    assert bench.state.packet_delay_ns == 6
 
 
 def test_heartbeat_is_any_command_of_the_controller(bench: Bench) -> None:

@@ -188,7 +188,7 @@ def test_streams_from_start_to_stop(
     leader, sender = receiver.recvfrom(2048)
     assert sender == (server.address, client.read(Register.STREAM_CHANNEL_SOURCE_PORT))
     assert struct.unpack_from(">HHI", leader) == (0, 1, 0x0100_0000)
-    assert struct.unpack_from(">III", leader, 20) == (0x01080001, 320, 240)
+    assert struct.unpack_from(">III", leader, 20) == (0x01080001, 640, 480)
     # What decides the shape of frames, or where they go, is fixed while they come.
     refused = [(width, 160), (Register.STREAM_CHANNEL_PACKET_SIZE, 576), (Register.STREAM_CHANNEL_DESTINATION, 1)]
     assert client.write(*refused) == [gvcp.Status.ACCESS_DENIED] * 3

@@ -96,7 +96,6 @@ def _constant_cells(state: DeviceState) -> list[Cell]:
         Register.LINK_CAPABILITY: _SINGLE_LINK,
         Register.LINK_CONFIGURATION: 0,
         Register.STREAM_CHANNEL_CAPABILITY_0: 0,
-        Register.STREAM_CHANNEL_CONFIGURATION: 0,
     }
     return [constant_cell(register, int(value).to_bytes(4, "big")) for register, value in values.items()]
 
@@ -113,6 +112,11 @@ def _state_cells(state: DeviceState) -> list[Cell]:
         if state.controller is None:
             return 0
         return int(ipaddress.IPv4Address(state.controller[0])) if index == 0 else state.controller[1]
+
+    def write_stream_configuration(value: int) -> None:
+        # Aravis writes back what it reads here; there is nothing to switch on.
+        if value:
+            raise RemoteStatusError("the stream has no options", Status.INVALID_PARAMETER)
 
     return [
         number_cell(
@@ -135,4 +139,5 @@ def _state_cells(state: DeviceState) -> list[Cell]:
             write=state.write_destination,
         ),
         number_cell(Register.STREAM_CHANNEL_SOURCE_PORT, lambda: state.source_port),
+        number_cell(Register.STREAM_CHANNEL_CONFIGURATION, lambda: 0, write=write_stream_configuration),
     ]

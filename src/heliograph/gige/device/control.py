@@ -112,10 +112,13 @@ class DeviceControl:
 
     def execute(self, command: CommandPacket, client: Address, now_ns: int) -> AckPacket:
         """Run a command on the registers and give its acknowledge; never raises."""
+        written: list[int] = []
         try:
-            payload = self._run(command, client, now_ns)
+            payload = self._run(command, client, now_ns, written)
         except Exception as error:  # whatever a driver raises is this command's failure, not the camera's end
-            return self._refused(command, client, status_of(error), error)
+            status = status_of(error)
+            _report_refusal(command, client, status, error)
+            return _refusal(command, status, len(written))
         return _ack(command, Status.SUCCESS, payload)
 
     def _dispatch(self, command: CommandPacket, client: Address, now_ns: int) -> None:
@@ -126,7 +129,7 @@ class DeviceControl:
             self._unfinished.append(job)
             self._jobs.append(job)
         else:
-            self._send(command, client, _ack(command, Status.BUSY).pack())
+            self._send(command, client, _refusal(command, Status.BUSY).pack())
 
     def _repeated(self, command: CommandPacket, client: Address, now_ns: int) -> bool:
         """Answer a command that came before and is at work, or whose effect must not happen twice."""
@@ -153,22 +156,7 @@ class DeviceControl:
         if command.ack_required:
             self._outbox.append((packed, client))
 
-    def _refused(self, command: CommandPacket, client: Address, status: Status, error: Exception) -> AckPacket:
-        text = "%s:%d: command 0x%04x refused with %s: %s"
-        # A failure that has no status of its own is the driver's, and worth its traceback.
-        failure = status is Status.ERROR
-        _log.log(
-            logging.WARNING if failure else logging.DEBUG,
-            text,
-            *client,
-            command.command,
-            status.name,
-            error,
-            exc_info=error if failure else None,
-        )
-        return _ack(command, status)
-
-    def _run(self, command: CommandPacket, client: Address, now_ns: int) -> bytes:
+    def _run(self, command: CommandPacket, client: Address, now_ns: int, written: list[int]) -> bytes:
         match command.command:
             case Command.DISCOVERY:
                 return self._registers.read(0, DISCOVERY_BYTES, now_ns)
@@ -186,6 +174,7 @@ class DeviceControl:
                     raise RemoteStatusError("the control privilege is written alone", Status.INVALID_PARAMETER)
                 for address, value in writes:
                     self._write(address, value.to_bytes(REGISTER_BYTES, "big"), client, now_ns)
+                    written.append(address)
                 return gvcp.pack_write_done(len(writes))
             case Command.WRITEMEM:
                 address, data = gvcp.unpack_memory(command.payload)
@@ -221,6 +210,25 @@ class DeviceControl:
 def _ack(command: CommandPacket, status: Status, payload: bytes = b"") -> AckPacket:
     # Command 0xFFFF has no next number; masking keeps the answer to nonsense well formed.
     return AckPacket(status, (command.command + 1) & 0xFFFF, command.request_id, payload)
+
+
+def _refusal(command: CommandPacket, status: Status, writes_done: int = 0) -> AckPacket:
+    # Wireshark reads the index of the write that failed from refusals too.
+    return _ack(command, status, gvcp.pack_write_done(writes_done) if command.command in _WRITES else b"")
+
+
+def _report_refusal(command: CommandPacket, client: Address, status: Status, error: Exception) -> None:
+    # A failure that has no status of its own is the driver's, and worth its traceback.
+    failed = status is Status.ERROR
+    _log.log(
+        logging.WARNING if failed else logging.DEBUG,
+        "%s:%d: command 0x%04x refused with %s: %s",
+        *client,
+        command.command,
+        status.name,
+        error,
+        exc_info=error if failed else None,
+    )
 
 
 def _asks_camera(command: CommandPacket) -> bool:
