@@ -43,8 +43,9 @@ def draw_histogram(rgb: npt.NDArray[Any], title: str, subtitle: str) -> bytes:
     `rgb` has shape (h, w, 3), uint8 or uint16. Raises `MissingDependencyError` without matplotlib.
     """
     figure = matplotlib().Figure(figsize=(16, 8), dpi=100, facecolor="white")
-    figure.text(0.055, 0.93, title, fontsize=22, fontweight="bold", color=_INK)
-    figure.text(0.055, 0.885, subtitle, fontsize=13, color=_FAINT)
+    # A path or a camera's name may hold a $, which is no formula.
+    figure.text(0.055, 0.93, title, fontsize=22, fontweight="bold", color=_INK, parse_math=False)
+    figure.text(0.055, 0.885, subtitle, fontsize=13, color=_FAINT, parse_math=False)
     _draw_curves(figure.add_axes((0.055, 0.1, 0.56, 0.73)), rgb)
     _draw_picture(figure.add_axes((0.645, 0.1, 0.325, 0.73)), rgb)
     png = io.BytesIO()
@@ -62,7 +63,8 @@ def _draw_curves(axes: Any, rgb: npt.NDArray[Any]) -> None:
     axes.set_yscale("log")
     axes.set_ylim(0.7, rgb.shape[0] * rgb.shape[1])
     axes.set_xlim(0, full_scale + 1)
-    axes.set_xticks(np.linspace(0, full_scale + 1, 9), [f"{round(tick):,}" for tick in np.linspace(0, full_scale, 9)])
+    ticks = np.linspace(0, full_scale + 1, 9)
+    axes.set_xticks(ticks, [str(min(round(tick), full_scale)) for tick in ticks])
     axes.set_xlabel(f"Sample value ({rgb.itemsize * 8} bits)", fontsize=14, color=_INK, labelpad=8)
     axes.set_ylabel("Pixels per bin (log scale)", fontsize=14, color=_INK, labelpad=8)
     axes.tick_params(labelsize=12, colors=_INK)

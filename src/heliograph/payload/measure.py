@@ -52,18 +52,16 @@ def red_threshold(rgb: npt.NDArray[Any], min_pixels: int = 64) -> Threshold:
     cv2 = opencv()
     rows = max(1, _STRIP_BYTES // (rgb.shape[1] * rgb.itemsize))
     planes = [np.empty((rows, rgb.shape[1]), rgb.dtype) for _ in range(3)]
-    mask = np.empty((rows, rgb.shape[1]), np.uint8)
+    mask = np.empty((rows, rgb.shape[1]), np.bool_)
     # Of all pixels so far: the threshold, the pixels just at it, and the redness of those above it, always fewer than
     # min_pixels. A strip that reaches the threshold nowhere, as most do, costs no more than one comparison.
     threshold, at_threshold, above = 0, 0, np.empty(0, rgb.dtype)
     for top in range(0, rgb.shape[0], rows):
         redness = _redness(cv2, rgb[top : top + rows], planes)
-        reached = cv2.compare(redness, float(threshold), cv2.CMP_GE, dst=mask[: len(redness)])
-        reached_pixels = cv2.countNonZero(reached)
+        reached_pixels = int(np.count_nonzero(np.greater_equal(redness, threshold, out=mask[: len(redness)])))
         if not reached_pixels:
             continue
-        passed = cv2.compare(redness, float(threshold), cv2.CMP_GT, dst=reached)
-        new_above = redness[passed.view(np.bool_)]
+        new_above = redness[np.greater(redness, threshold, out=mask[: len(redness)])]
         at_threshold += reached_pixels - new_above.size
         above = np.concatenate([above, new_above])
         if above.size >= min_pixels:
@@ -75,9 +73,8 @@ def red_threshold(rgb: npt.NDArray[Any], min_pixels: int = 64) -> Threshold:
 
 def _redness(cv2: Any, strip: npt.NDArray[Any], planes: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     red, green, blue = cv2.split(strip, [plane[: len(strip)] for plane in planes])
-    cv2.max(green, blue, dst=green)
     # cv2.subtract stops at 0 where numpy would wrap around.
-    return np.asarray(cv2.subtract(red, green, dst=red))
+    return np.asarray(cv2.subtract(red, cv2.max(green, blue, dst=green), dst=red))
 
 
 def brightness(rgb: npt.NDArray[Any]) -> float:

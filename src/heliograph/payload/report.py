@@ -22,6 +22,8 @@ from heliograph.payload.supply import Ending
 OWN_NAMES = re.compile(r"frame_\d{3,}\.png|histogram\.png|red_threshold\.txt|scores\.txt|summary\.json")
 """Files in the output folder that belong to the job: a new series replaces all of them."""
 
+_NAME_LENGTH = 48
+
 
 def build_products(series: Series) -> dict[str, bytes]:
     """Give the products of a series as file contents by name, `summary.json` last."""
@@ -67,10 +69,12 @@ def _title(series: Series, record: Record) -> str:
 
 def _subtitle(series: Series, best: Pick) -> str:
     frame = best.frame
-    parts = [series.camera_name, f"{frame.width} x {frame.height} px {frame.pixel_format.name}"]
+    # The end of a long path tells more than its beginning.
+    name = series.camera_name if len(series.camera_name) <= _NAME_LENGTH else f"…{series.camera_name[-_NAME_LENGTH:]}"
+    parts = [name, f"{frame.width} x {frame.height} px {frame.pixel_format.name}"]
     if frame.exposure_us is not None:
         parts.append(f"{frame.exposure_us / 1000:g} ms")
-    parts.append(_utc(best.record.received_ns, "milliseconds"))
+    parts.append(f"{datetime.fromtimestamp(best.record.received_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC")
     if best.record.missing_packets:
         parts.append(f"INCOMPLETE: {best.record.missing_packets} packets missing")
     return "   ·   ".join(parts)
@@ -158,8 +162,8 @@ def _pick(series: Series, pick: Pick) -> dict[str, Any]:
     }
 
 
-def _utc(since_1970_ns: int, precision: str = "microseconds") -> str:
-    return datetime.fromtimestamp(since_1970_ns / 1e9, UTC).isoformat(timespec=precision)
+def _utc(since_1970_ns: int) -> str:
+    return datetime.fromtimestamp(since_1970_ns / 1e9, UTC).isoformat(timespec="microseconds")
 
 
 def _plain(value: Any) -> Any:
