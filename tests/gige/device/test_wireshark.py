@@ -1,0 +1,102 @@
+"""Wireshark's dissectors on what our camera sends, captured where every packet is real."""
+
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from heliograph.gige.gvsp import packet_count
+from heliograph.testing.peers import namespace_command, require
+
+PAYLOAD_BYTES = 640 * 480
+
+# Every kind of command and of refusal, by a client that never had control.
+REFUSALS = r"""
+import socket
+from heliograph.gige import gvcp
+from heliograph.gige.gvcp import Command, CommandPacket
+from heliograph.testing.wire import CAMERA_ADDRESS
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(5)
+commands = [
+    (Command.DISCOVERY, b""),
+    (Command.READREG, gvcp.pack_addresses([0x904])),
+    (Command.READREG, gvcp.pack_addresses([0x904, 0x934])),
+    (Command.READREG, gvcp.pack_addresses([0x8000])),
+    (Command.WRITEREG, gvcp.pack_writes([(0x938, 1000)])),
+    (Command.WRITEREG, gvcp.pack_writes([(0xA00, 2)])),
+    (Command.WRITEREG, gvcp.pack_writes([(0x938, 1000), (0xD08, 1)])),
+    (Command.WRITEREG, gvcp.pack_writes([(0x938, 1)])),
+    (Command.READMEM, gvcp.pack_memory_read(0x200, 512)),
+    (Command.READMEM, gvcp.pack_memory_read(0x8000, 8)),
+    (Command.WRITEMEM, gvcp.pack_memory(0xE8, b"cam-1\0\0\0")),
+    (Command.WRITEMEM, gvcp.pack_memory(0x48, b"new-name")),
+    (Command.WRITEREG, gvcp.pack_writes([(0xA00, 0)])),
+]
+for request_id, (code, payload) in enumerate(commands, 1):
+    client.sendto(CommandPacket(code, request_id, payload).pack(), (CAMERA_ADDRESS, gvcp.PORT))
+    client.recv(2048)
+"""
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Capture Aravis streaming for a second, and the refusals before it."""
+    path = tmp_path_factory.mktemp("wire") / "capture.pcapng"
+    stream = f'"$0" -c "$1" && {require("arv-camera-test-0.8")} -n cam-1 -a --duration 1'
+    wire = (sys.executable, "-m", "heliograph.testing.wire", str(path))
+    command = [*namespace_command(), *wire, "sh", "-c", stream, sys.executable, REFUSALS]
+    require("dumpcap")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"n_completed_buffers\s*= [1-9]", done.stdout)
+    return path
+
+
+def dissect(capture: Path, display_filter: str, *fields: str) -> list[list[str]]:
+    """Give fields of the packets that a filter lets pass, GVSP known by the port that most packets go to."""
+    ports = tshark(capture, "-Y", "udp && !gvcp", "-T", "fields", "-e", "udp.dstport").split()
+    stream_port = Counter(ports).most_common(1)[0][0]
+    words = [word for field in fields for word in ("-e", field)]
+    text = tshark(capture, "-d", f"udp.port=={stream_port},gvsp", "-Y", display_filter, "-T", "fields", *words)
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def tshark(capture: Path, *options: str) -> str:
+    command = [require("tshark"), "-r", str(capture), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_no_packet_is_malformed(capture: Path) -> None:
+    assert dissect(capture, "_ws.malformed || _ws.expert", "frame.number", "_ws.col.Info") == []
+    commands = {int(code, 16) for (code,) in dissect(capture, "gvcp.ack", "gvcp.ack")}
+    assert commands == {0x0003, 0x0081, 0x0083, 0x0085, 0x0087}
+    statuses = {int(status, 16) for (status,) in dissect(capture, "gvcp.cmd.status", "gvcp.cmd.status")}
+    assert statuses == {0, 0x8002, 0x8003, 0x8004, 0x8006}
+
+
+def test_discovery_is_understood(capture: Path) -> None:
+    (info, mode), *_ = dissect(capture, "gvcp.ack == 0x0003", "_ws.col.Info", "gvcp.ack.discovery.devicemode")
+    assert re.fullmatch(r"< DISCOVERY_ACK \(Heliograph, [0-9A-F]{12}\)", info)
+    assert int(mode, 0) == 0x80000001
+
+
+def test_frames_have_as_many_packets_as_they_should(capture: Path) -> None:
+    frames: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for block_id, kind, packet_id in dissect(capture, "gvsp", "gvsp.blockid16", "gvsp.format", "gvsp.packetid24"):
+        frames[int(block_id, 0)].append((int(packet_id, 0), int(kind, 0)))
+    frames.pop(max(frames))  # acquisition may have stopped within the last one
+    frames.pop(0, None)  # the test packet, when Aravis fires it from the same port
+    payload_packets = packet_count(PAYLOAD_BYTES, 1500)
+    assert payload_packets == -(-PAYLOAD_BYTES // 1464)
+    whole = [(0, 1), *((n, 3) for n in range(1, payload_packets + 1)), (payload_packets + 1, 2)]
+    assert len(frames) > 10
+    assert all(packets == whole for packets in frames.values())
+
+
+def test_leader_is_understood(capture: Path) -> None:
+    (leader, *_) = dissect(capture, "gvsp.format == 1", "gvsp.payloadtype", "gvsp.pixel", "gvsp.sizex", "gvsp.sizey")
+    assert [int(field, 0) for field in leader] == [1, 0x01080001, 640, 480]
