@@ -12,6 +12,8 @@ from heliograph.core import (
     CameraBusyError,
     CameraLostError,
     CameraNotFoundError,
+    Feature,
+    FeatureKind,
     Frame,
     FrameTimeoutError,
     SourceError,
@@ -166,3 +168,28 @@ def test_slow_camera_skips_slots() -> None:
     bench = Bench([PICTURE] * 3, interval_s=0.02)
     assert bench.take(work) == 3
     assert bench.supply.losses.skipped_slots >= 2
+
+
+@pytest.mark.parametrize(("rate_hz", "exposure_us", "wanted_s"), [(0.1, 5e5, 25), (10, 3e6, 11), (0, 0, 5)])
+@pytest.mark.parametrize("interval_s", [0, 0.01])
+def test_slow_camera_is_given_its_time(rate_hz: float, exposure_us: float, wanted_s: float, interval_s: float) -> None:
+    timeouts_s = []
+
+    class Slow(ScriptedCamera):
+        def grab(self, timeout_s: float = 5.0) -> Frame:
+            timeouts_s.append(timeout_s)
+            return super().grab(timeout_s)
+
+    camera = Slow([PICTURE])
+    camera.features.add(Feature("AcquisitionFrameRate", FeatureKind.FLOAT), read=lambda: rate_hz)
+    camera.features.add(Feature("ExposureTime", FeatureKind.FLOAT), read=lambda: exposure_us)
+    supply = Supply(
+        lambda: camera,
+        interval_s=interval_s,
+        patience_s=0,
+        timeout_s=5,
+        stop=threading.Event(),
+        notice=lambda notice: None,
+    )
+    assert next(supply.pictures()).id == 1
+    assert timeouts_s[0] == pytest.approx(wanted_s)

@@ -168,6 +168,7 @@ class ReplayCamera(CameraBase):
         due_ns = now_ns if self._due_ns is None else max(self._due_ns + period_ns, now_ns)
         wait_s = (due_ns - now_ns) / 1e9
         if wait_s > timeout_s:
+            time.sleep(timeout_s)
             raise FrameTimeoutError(
                 f"the next picture of {self._name} is due in {wait_s:.1f} s, waited for {timeout_s:g} s: "
                 f"raise the timeout or the rate of {self._rate_hz:g} Hz"

@@ -51,7 +51,7 @@ class SeriesConfig:
     patience_s: float = 30.0
     """How long to try to get a lost camera back."""
     timeout_s: float = 5.0
-    """How long to wait for a picture before the camera counts as lost."""
+    """How long to wait for a picture, beyond two frame periods, before the camera counts as lost."""
 
     def __post_init__(self) -> None:
         for name, minimum in (("count", 1), ("best", 1), ("min_pixels", 1), ("interval_s", 0), ("patience_s", 0)):

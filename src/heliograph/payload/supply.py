@@ -95,7 +95,7 @@ class Supply:
 
     def _every_frame(self) -> Iterator[Frame]:
         last_id = 0
-        for frame in self.camera.frames(timeout_s=self._timeout_s):
+        for frame in self.camera.frames(timeout_s=self._frame_timeout_s()):
             self.losses.lost_frames += max(0, frame.id - last_id - 1)
             last_id = frame.id
             self._count(frame)
@@ -106,13 +106,23 @@ class Supply:
         self._end(Ending.SOURCE_ENDED, f"{self.camera.name} has no more pictures")
 
     def _one_a_slot(self, grid: SlotGrid) -> Iterator[Frame]:
+        timeout_s = self._frame_timeout_s()
         while True:
             now_ns = time.monotonic_ns()
             due_ns = grid.next_due_ns(now_ns)
             self.losses.skipped_slots = grid.skipped
             if self._stop.wait(max(0, due_ns - now_ns) / 1e9):
                 return
-            yield self._count(self.camera.grab(self._timeout_s))
+            yield self._count(self.camera.grab(timeout_s))
+
+    def _frame_timeout_s(self) -> float:
+        """The time to wait for a picture: what is allowed, and two periods of a camera that takes its time."""
+        period_s = 0.0
+        with contextlib.suppress(HeliographError, ZeroDivisionError):
+            period_s = 1 / float(self.camera.features["AcquisitionFrameRate"])
+        with contextlib.suppress(HeliographError):
+            period_s = max(period_s, float(self.camera.features["ExposureTime"]) / 1e6)
+        return self._timeout_s + 2 * period_s
 
     def _count(self, frame: Frame) -> Frame:
         self._lost_since_ns = None
