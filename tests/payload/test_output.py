@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import re
 import resource
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,3 +116,27 @@ def test_full_disk_is_found_before_the_work(tmp_path: Path) -> None:
     with disk_full_beyond(0), pytest.raises(OutputError, match="no room"), OutputFolder(tmp_path):
         pass
     assert contents(tmp_path) == {}
+
+
+def test_disk_that_is_really_full(tmp_path: Path) -> None:
+    program = (
+        "import re, sys; from pathlib import Path\n"
+        "from heliograph.payload.output import OutputFolder\n"
+        "with OutputFolder(Path(sys.argv[1]) / 'data') as output:\n"
+        "    output.replace({'part_1': b'old', 'seal': b'old'}, re.compile('part_.|seal'))\n"
+        "    try: output.replace({'part_1': bytes(90_000), 'seal': b'new'}, re.compile('part_.|seal'))\n"
+        "    except OSError as error: print(error)\n"
+        "    print(sorted((file.name, file.read_bytes()) for file in output.path.iterdir()))\n"
+    )
+    # The mount lives in a namespace of its own and goes with it.
+    mount = "mount -t tmpfs -o size=64k none {0} || exit 77; exec {1} -c {2} {0}"
+    script = mount.format(*map(shlex.quote, (str(tmp_path), sys.executable, program)))
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no right to mount a small disk: run the tests as root")
+    assert done.stdout.splitlines() == [
+        f"no room to write into {tmp_path}/data (No space left on device): free some; what was there is untouched",
+        "[('part_1', b'old'), ('seal', b'old')]",
+    ]

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heliograph import __version__
-from heliograph.core import Frame, OutputError
 from heliograph.core.convert import opencv
+from heliograph.core.picture import encode_picture
 from heliograph.payload.histogram import draw_histogram
 from heliograph.payload.measure import native_rgb
 from heliograph.payload.series import Series
@@ -27,7 +27,7 @@ _NAME_LENGTH = 48
 
 def build_products(series: Series) -> dict[str, bytes]:
     """Give the products of a series as file contents by name, `summary.json` last."""
-    products = {_frame_name(series, pick): _png(pick.frame) for pick in series.picks}
+    products = {_frame_name(series, pick): encode_picture(pick.frame, ".png") for pick in series.picks}
     best = series.picks[0]
     rgb = best.frame.to(native_rgb(best.frame.pixel_format))
     products["histogram.png"] = draw_histogram(rgb, _title(series, best.record), _subtitle(series, best))
@@ -52,14 +52,6 @@ def _frame_name(series: Series, pick: Pick) -> str:
 def _value(record: Record) -> str:
     value = record.score.value
     return str(value) if isinstance(value, int) else f"{value:.6g}"
-
-
-def _png(frame: Frame) -> bytes:
-    bgr = frame.to(native_rgb(frame.pixel_format).replace("RGB", "BGR"))
-    written, content = opencv().imencode(".png", bgr)
-    if not written:
-        raise OutputError(f"OpenCV cannot write a PNG of {bgr.shape[1]}x{bgr.shape[0]} px")
-    return bytes(content)
 
 
 def _title(series: Series, record: Record) -> str:
