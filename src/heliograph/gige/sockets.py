@@ -11,6 +11,7 @@ from heliograph.gige.gvcp import PORT
 # linux/in.h; the socket module does not name them before Python 3.14.
 _IP_MTU_DISCOVER = 10
 _IP_PMTUDISC_DO = 2
+_SO_RCVBUFFORCE = 33
 
 
 def open_control(address: str) -> socket.socket:
@@ -46,6 +47,44 @@ def open_stream_source(address: str) -> socket.socket:
     source.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
     _bind(source, address, 0)
     return source
+
+
+def open_client(address: str) -> socket.socket:
+    """Open a socket at an own address, from which cameras are asked; it may broadcast.
+
+    Raises `AddressError` when the address is not of this machine.
+    """
+    client = _udp()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    _bind(client, address, 0)
+    return client
+
+
+def open_stream_sink(address: str, buffer_bytes: int) -> socket.socket:
+    """Open the socket that a camera streams to, with a receive buffer as near to `buffer_bytes` as the system allows.
+
+    A process that may (CAP_NET_ADMIN) goes beyond net.core.rmem_max. 0 keeps the system's default.
+    Raises `AddressError` when the address is not of this machine.
+    """
+    sink = _udp()
+    if buffer_bytes:
+        try:
+            sink.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
+        except PermissionError:
+            sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    _bind(sink, address, 0)
+    return sink
+
+
+def own_address_towards(address: str) -> str:
+    """Give the own address from which packets to `address` leave; raises `AddressError` when no route leads there."""
+    with _udp() as probe:
+        try:
+            # Connecting a UDP socket sends nothing: it only asks the routing table.
+            probe.connect((address, PORT))
+        except OSError as error:
+            raise AddressError(f"{address} cannot be reached from this machine: {error.strerror}") from error
+        return str(probe.getsockname()[0])
 
 
 def _udp() -> socket.socket:

@@ -62,5 +62,7 @@ def _made_up_mac(address: str, serial: str) -> int:
 def check_name(name: str) -> str:
     """Give a user-defined name back; raises `SettingError` when it does not fit its register."""
     if len(name.encode()) > NAME_BYTES or "\0" in name:
-        raise SettingError(f"the name {name!r} is too long: a camera's name has at most {NAME_BYTES} bytes of UTF-8")
+        raise SettingError(
+            f"{name!r} is no name for a camera: it has at most {NAME_BYTES} bytes of UTF-8, none of them 0"
+        )
     return name

@@ -1,0 +1,47 @@
+"""Who a camera says it is."""
+
+from functools import partial
+
+import pytest
+
+from heliograph.core import Access, Feature, FeatureKind, SettingError
+from heliograph.gige.device.identity import check_name, identify
+from heliograph.gige.interface import Interface
+from heliograph.testing.camera import PatternCamera
+
+LOOPBACK = Interface("lo", "127.0.0.5", 8)
+
+
+def test_features_of_the_camera_come_first() -> None:
+    camera = PatternCamera()
+    texts = {"DeviceModelName": "HQ", "DeviceSerialNumber": "0042", "DeviceVendorName": "Maker"}
+    for name in texts:
+        feature = Feature(name, FeatureKind.STRING, access=Access.READ_ONLY)
+        camera.features.add(feature, read=partial(texts.__getitem__, name))
+    identity = identify(camera, LOOPBACK)
+    assert (identity.vendor, identity.model, identity.serial) == ("Maker", "HQ", "0042")
+    assert (identity.address, identity.subnet_mask) == ("127.0.0.5", "255.0.0.0")
+
+
+def test_what_is_made_up_differs_between_cameras_and_stays_the_same() -> None:
+    first, second = PatternCamera(), PatternCamera()
+    second.name = "other"
+    assert identify(first, LOOPBACK) == identify(first, LOOPBACK)
+    serials = {
+        identify(camera, Interface("lo", address, 8)).serial
+        for camera in (first, second)
+        for address in ("127.0.0.5", "127.0.0.6")
+    }
+    assert len(serials) == 4
+    assert all(len(serial) == 12 for serial in serials)
+
+
+@pytest.mark.parametrize("name", ["", "cam-1", "fifteen-letters", "süd"])
+def test_names_that_fit(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["sixteen--letters", "süd-" + "ü" * 6, "a\0b"])
+def test_names_that_do_not(name: str) -> None:
+    with pytest.raises(SettingError, match="at most 15 bytes"):
+        check_name(name)
