@@ -26,7 +26,7 @@ def test_stream_is_never_fragmented(address: str) -> None:
     with open_stream_source(address) as source, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         assert source.getsockname()[0] == address
-        # Loopback takes the largest datagram whole, so nothing can be seen to fragment there: ask IP_MTU_DISCOVER itself.
+        # Nothing is too large for loopback, so fragments cannot be looked for: ask IP_MTU_DISCOVER itself.
         assert source.getsockopt(socket.IPPROTO_IP, 10) == 2
 
 

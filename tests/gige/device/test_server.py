@@ -155,7 +155,9 @@ def test_closes_without_a_trace_and_starts_again(camera: PatternCamera, address:
     for _ in range(2):
         server.start()
         client = Client(address)
+        # Whoever had control before the camera was closed has it no more.
         assert client.read(CCP) == 0
+        assert client.write((CCP, 2)) == [0]
         client.socket.close()
         server.close()
         server.close()

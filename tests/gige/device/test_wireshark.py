@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
@@ -42,51 +42,57 @@ for request_id, (code, payload) in enumerate(commands, 1):
 """
 
 
+@dataclass(frozen=True)
+class Capture:
+    """What passed on the wire; GVSP is known by the port that most packets go to."""
+
+    path: str
+    stream_port: int = 0
+
+    def tshark(self, *options: str) -> str:
+        command = [require("tshark"), "-r", self.path, *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def dissect(self, display_filter: str, *fields: str) -> list[list[str]]:
+        """Give fields of the packets that a filter lets pass."""
+        words = [word for field in fields for word in ("-e", field)]
+        known = ("-d", f"udp.port=={self.stream_port},gvsp")
+        text = self.tshark(*known, "-Y", display_filter, "-T", "fields", *words)
+        return [line.split("\t") for line in text.splitlines()]
+
+
 @pytest.fixture(scope="module")
-def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Capture:
     """Capture Aravis streaming for a second, and the refusals before it."""
-    path = tmp_path_factory.mktemp("wire") / "capture.pcapng"
+    path = str(tmp_path_factory.mktemp("wire") / "capture.pcapng")
     stream = f'"$0" -c "$1" && {require("arv-camera-test-0.8")} -n cam-1 -a --duration 1'
-    wire = (sys.executable, "-m", "heliograph.testing.wire", str(path))
+    wire = (sys.executable, "-m", "heliograph.testing.wire", path)
     command = [*namespace_command(), *wire, "sh", "-c", stream, sys.executable, REFUSALS]
     require("dumpcap")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert re.search(r"n_completed_buffers\s*= [1-9]", done.stdout)
-    return path
+    ports = Capture(path).tshark("-Y", "udp && !gvcp", "-T", "fields", "-e", "udp.dstport").split()
+    return Capture(path, int(Counter(ports).most_common(1)[0][0]))
 
 
-def dissect(capture: Path, display_filter: str, *fields: str) -> list[list[str]]:
-    """Give fields of the packets that a filter lets pass, GVSP known by the port that most packets go to."""
-    ports = tshark(capture, "-Y", "udp && !gvcp", "-T", "fields", "-e", "udp.dstport").split()
-    stream_port = Counter(ports).most_common(1)[0][0]
-    words = [word for field in fields for word in ("-e", field)]
-    text = tshark(capture, "-d", f"udp.port=={stream_port},gvsp", "-Y", display_filter, "-T", "fields", *words)
-    return [line.split("\t") for line in text.splitlines()]
-
-
-def tshark(capture: Path, *options: str) -> str:
-    command = [require("tshark"), "-r", str(capture), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-
-
-def test_no_packet_is_malformed(capture: Path) -> None:
-    assert dissect(capture, "_ws.malformed || _ws.expert", "frame.number", "_ws.col.Info") == []
-    commands = {int(code, 16) for (code,) in dissect(capture, "gvcp.ack", "gvcp.ack")}
+def test_no_packet_is_malformed(capture: Capture) -> None:
+    assert capture.dissect("_ws.malformed || _ws.expert", "frame.number", "_ws.col.Info") == []
+    commands = {int(code, 16) for (code,) in capture.dissect("gvcp.ack", "gvcp.ack")}
     assert commands == {0x0003, 0x0081, 0x0083, 0x0085, 0x0087}
-    statuses = {int(status, 16) for (status,) in dissect(capture, "gvcp.cmd.status", "gvcp.cmd.status")}
+    statuses = {int(status, 16) for (status,) in capture.dissect("gvcp.cmd.status", "gvcp.cmd.status")}
     assert statuses == {0, 0x8002, 0x8003, 0x8004, 0x8006}
 
 
-def test_discovery_is_understood(capture: Path) -> None:
-    (info, mode), *_ = dissect(capture, "gvcp.ack == 0x0003", "_ws.col.Info", "gvcp.ack.discovery.devicemode")
+def test_discovery_is_understood(capture: Capture) -> None:
+    (info, mode), *_ = capture.dissect("gvcp.ack == 0x0003", "_ws.col.Info", "gvcp.ack.discovery.devicemode")
     assert re.fullmatch(r"< DISCOVERY_ACK \(Heliograph, [0-9A-F]{12}\)", info)
     assert int(mode, 0) == 0x80000001
 
 
-def test_frames_have_as_many_packets_as_they_should(capture: Path) -> None:
+def test_frames_have_as_many_packets_as_they_should(capture: Capture) -> None:
     frames: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for block_id, kind, packet_id in dissect(capture, "gvsp", "gvsp.blockid16", "gvsp.format", "gvsp.packetid24"):
+    for block_id, kind, packet_id in capture.dissect("gvsp", "gvsp.blockid16", "gvsp.format", "gvsp.packetid24"):
         frames[int(block_id, 0)].append((int(packet_id, 0), int(kind, 0)))
     frames.pop(max(frames))  # acquisition may have stopped within the last one
     frames.pop(0, None)  # the test packet, when Aravis fires it from the same port
@@ -97,6 +103,6 @@ def test_frames_have_as_many_packets_as_they_should(capture: Path) -> None:
     assert all(packets == whole for packets in frames.values())
 
 
-def test_leader_is_understood(capture: Path) -> None:
-    (leader, *_) = dissect(capture, "gvsp.format == 1", "gvsp.payloadtype", "gvsp.pixel", "gvsp.sizex", "gvsp.sizey")
+def test_leader_is_understood(capture: Capture) -> None:
+    (leader, *_) = capture.dissect("gvsp.format == 1", "gvsp.payloadtype", "gvsp.pixel", "gvsp.sizex", "gvsp.sizey")
     assert [int(field, 0) for field in leader] == [1, 0x01080001, 640, 480]

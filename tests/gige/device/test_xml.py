@@ -14,7 +14,7 @@ from heliograph.core import Feature, FeatureKind
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import Register
 from heliograph.gige.device.layout import XML_ADDRESS, lay_out
-from heliograph.gige.device.server import GigeDeviceServer
+from heliograph.gige.device.server import GigeDeviceServer, device_registers
 from heliograph.gige.device.transport_nodes import bootstrap_nodes
 from heliograph.gige.device.xml import device_xml, zipped
 from heliograph.gige.gvcp import AckPacket, Command, CommandPacket
@@ -77,8 +77,8 @@ def test_only_what_never_changes_may_be_cached(bench: Bench) -> None:
         "DeviceVersion",
         "DeviceSerialNumber",
         "DeviceID",
-        "GevTimestampTickFrequencyRegister",
-        "GevMACAddressRegister",
+        "GevTimestampTickFrequency__Value",
+        "GevMACAddress__Value",
     }
 
 
@@ -94,6 +94,16 @@ def test_zip_is_the_same_for_the_same_xml_and_the_version_id_is_not_for_another(
     )
     assert one.get("ProductGuid") == other.get("ProductGuid")
     assert one.get("VersionGuid") != other.get("VersionGuid")
+
+
+def test_feature_whose_name_genicam_cannot_have_is_left_out(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.camera.features.add(Feature("Colour gains", FeatureKind.STRING), read=lambda: "1 2")
+    identity = GigeDeviceServer(bench.camera).identity
+    bench.registers = device_registers(bench.camera, identity, bench.state, bench.transport)
+    xml = xml_of(bench)
+    assert b"Colour" not in xml
+    assert b"ExposureTime" in xml
+    assert "feature 'Colour gains' cannot be served" in caplog.text
 
 
 class Port(genapi.AbstractPort):  # type: ignore[misc]  # genicam has no types

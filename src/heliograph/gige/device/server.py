@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import selectors
 import socket
 import threading
@@ -45,6 +46,7 @@ _DATAGRAM_BYTES = 2048
 # A flood of commands must not keep the heartbeat timer from running.
 _DATAGRAMS_A_TURN = 64
 _CLOSE_S = 10.0
+_NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class GigeDeviceServer:
@@ -66,8 +68,6 @@ class GigeDeviceServer:
         own_name = unpack_text(pack_text(camera.name, NAME_BYTES + 1))
         self._state = _initial_state(check_name(name) or own_name, self._interface)
         self._resources = contextlib.ExitStack()
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[Job, AckPacket]] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -124,7 +124,11 @@ class GigeDeviceServer:
         self.close()
 
     def _open(self, resources: contextlib.ExitStack) -> None:
+        # Nothing of an earlier run may reach this one: neither its controller nor its unfinished work.
         self._closing.clear()
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Job, AckPacket]] = queue.SimpleQueue()
+        self._state = _initial_state(self._state.user_name, self._interface)
         self._control_socket = resources.enter_context(sockets.open_control(self.address))
         self._source = resources.enter_context(sockets.open_stream_source(self.address))
         self._state.source_port = self._source.getsockname()[1]
@@ -225,9 +229,15 @@ def device_registers(
 ) -> RegisterMap:
     """Give all registers of a camera, its XML among them."""
     nodes = bootstrap_nodes(state.largest_packet_bytes)
-    taken = {node.name for node in nodes} | set(transport.names())
     sources: list[tuple[Features, str]] = [(transport, name) for name in transport.names()]
-    sources += [(camera.features, name) for name in camera.features.names() if name not in taken]
+    taken = {node.name for node in nodes} | set(transport.names())
+    for name in camera.features.names():
+        if name in taken:
+            continue
+        if not _NODE_NAME.fullmatch(name):
+            _log.warning("feature %r cannot be served: GenICam names have letters, digits and _ only", name)
+            continue
+        sources.append((camera.features, name))
     registers = lay_out(features.describe(name) for features, name in sources)
     xml = zipped(device_xml(identity, nodes, registers))
     cells: list[Cell] = bootstrap_cells(identity, state, f"Local:heliograph.zip;{XML_ADDRESS:X};{len(xml):X}")

@@ -84,7 +84,7 @@ def _child(parent: ET.Element, tag: str, text: object) -> None:
 
 def _camera_feature(group: ET.Element, register: FeatureRegister) -> None:
     feature = register.feature
-    source = f"{feature.name}Register"
+    source = f"{feature.name}__Value"
     text = feature.kind is FeatureKind.STRING
     node = ET.SubElement(group, "StringReg" if text else feature.kind.value, Name=feature.name, NameSpace="Standard")
     _common(node, feature.description, feature.visibility)
@@ -97,13 +97,13 @@ def _camera_feature(group: ET.Element, register: FeatureRegister) -> None:
     _child(node, "pValue", source)
     _value_details(node, feature.kind)
     for limit in register.limits:
-        _child(node, f"p{limit}", f"{feature.name}{limit}Register")
+        _child(node, f"p{limit}", f"{feature.name}__{limit}")
     if feature.unit and feature.kind in (FeatureKind.INTEGER, FeatureKind.FLOAT):
         _child(node, "Unit", feature.unit)
     access = Access.WRITE_ONLY if feature.kind is FeatureKind.COMMAND else feature.access
     _value_register(group, source, feature.kind, register, register.address, access)
     for limit, address in register.limits.items():
-        _value_register(group, f"{feature.name}{limit}Register", feature.kind, register, address, Access.READ_ONLY)
+        _value_register(group, f"{feature.name}__{limit}", feature.kind, register, address, Access.READ_ONLY)
 
 
 def _value_register(
@@ -117,7 +117,7 @@ def _value_register(
 
 
 def _bootstrap_feature(group: ET.Element, node: BootstrapNode) -> None:
-    source = f"{node.name}Register"
+    source = f"{node.name}__Value"
     text = node.kind is FeatureKind.STRING
     element = ET.SubElement(group, "StringReg" if text else node.kind.value, Name=node.name, NameSpace="Standard")
     _common(element, node.description, node.visibility)
