@@ -13,12 +13,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heliograph.cameras import DiscoveredCamera as DiscoveredCamera
+    from heliograph.cameras import discover as discover
     from heliograph.cameras import open as open
     from heliograph.core import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-_CAMERA_NAMES = ("open",)
+_CAMERA_NAMES = ("DiscoveredCamera", "discover", "open")
 
 
 def __getattr__(name: str) -> Any:

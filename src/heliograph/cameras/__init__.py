@@ -2,5 +2,6 @@
 
 from heliograph.cameras.registry import SCHEMES, open
 from heliograph.cameras.url import CameraUrl
+from heliograph.gige.client.discovery import DiscoveredCamera, discover
 
-__all__ = ["SCHEMES", "CameraUrl", "open"]
+__all__ = ["SCHEMES", "CameraUrl", "DiscoveredCamera", "discover", "open"]

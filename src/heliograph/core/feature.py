@@ -72,6 +72,10 @@ class Feature:
             return "one of " + ", ".join(self.entries)
         if self.kind is FeatureKind.BOOLEAN:
             return "true or false"
+        if self.kind is FeatureKind.STRING:
+            return "any text"
+        if self.kind is FeatureKind.COMMAND:
+            return "executed, not set"
         unit = f" {self.unit}" if self.unit else ""
         text = f"{self.minimum} to {self.maximum}{unit}"
         return f"{text} in steps of {self.increment}" if self.increment not in (None, 1) else text
@@ -86,13 +90,11 @@ class Feature:
         try:
             checked = _coerce(self, value)
         except (TypeError, ValueError, OverflowError):
-            raise FeatureValueError(f"{self.name} cannot be {value!r}: it is {self._wants()}") from None
+            told = f"{self.name} cannot be {value!r}: it is {self.kind.lower()}, {self.range_text}"
+            raise FeatureValueError(told) from None
         if isinstance(checked, (int, float)) and not isinstance(checked, bool):
             self._check_range(checked)
         return checked
-
-    def _wants(self) -> str:
-        return "a text" if self.kind is FeatureKind.STRING else f"{self.kind.lower()}, {self.range_text}"
 
     def _check_range(self, value: int | float) -> None:
         low, high, step = self.minimum, self.maximum, self.increment
