@@ -117,7 +117,7 @@ class NodeMapFeatures(Features):
     def __setitem__(self, name: str, value: object) -> None:
         feature = self.describe(name)
         if feature.access is Access.READ_ONLY:
-            raise FeatureAccessError(f"{name} {self._why_locked(feature)}")
+            raise FeatureAccessError(f"{name} {self._why_not(feature)}")
         checked = feature.check(value)
         node = self._node(name)
 
@@ -184,6 +184,7 @@ class NodeMapFeatures(Features):
             maximum=maximum,
             increment=increment,
             entries=MappingProxyType(entries),
+            locks_while_streaming=bool(self._locking(name)),
         )
 
     def _access(self, node: Any, kind: FeatureKind) -> Access:
@@ -193,11 +194,18 @@ class NodeMapFeatures(Features):
             return Access.READ_ONLY
         return Access.READ_WRITE if self._genapi.is_readable(node) else Access.WRITE_ONLY
 
-    def _why_locked(self, feature: Feature) -> str:
-        """Say why a feature is not writable now: the XML only knows that it is not."""
-        if self._map.has_node("TLParamsLocked") and self._map.get_node("TLParamsLocked").value:
-            return "cannot be written while frames stream: stop acquisition first, if it can be written at all"
+    def _why_not(self, feature: Feature) -> str:
+        if feature.locks_while_streaming and self._guard(feature.name, lambda: self._locked(feature.name)):
+            return "is locked while frames stream: stop acquisition first"
         return "is read-only"
+
+    def _locked(self, name: str) -> bool:
+        return any(self._map.get_node(node).value for node in self._locking(name) if self._map.has_node(node))
+
+    def _locking(self, name: str) -> list[str]:
+        """Names of the nodes that decide whether a feature is locked, as its XML says."""
+        inner = _inner(self._map.get_node(name))
+        return [word for word in inner.get_property("pIsLocked") if word] if "pIsLocked" in inner.property_names else []
 
     def _guard(self, name: str, access: Callable[[], T]) -> T:
         """Run something in GenApi; none of its exceptions, and none swallowed by it, gets past here."""
