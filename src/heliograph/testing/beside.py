@@ -13,13 +13,16 @@ import sys
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.testing.camera import PatternCamera
 
+# Longer than Aravis asks again for when it hears nothing: 5 times 0.5 s.
+_SLOW_S = 3.0
+
 
 def main(arguments: list[str]) -> int:
     """Serve a `PatternCamera` at an address under a name while a program runs; the words of the program come last."""
     address, name, separator, *command = arguments
     if separator != "--" or not command:
         raise SystemExit("usage: python -m heliograph.testing.beside ADDRESS NAME -- PROGRAM...")
-    with GigeDeviceServer(PatternCamera(), address, name):
+    with GigeDeviceServer(PatternCamera(slow_s=_SLOW_S), address, name):
         return subprocess.run(command, check=False).returncode
 
 

@@ -21,10 +21,10 @@ class PatternCamera(CameraBase):
     >>> frame.data[0, :3] - frame.id
     array([0, 1, 2], dtype=uint8)
 
-    `Slow` is a feature whose read waits until `let_slow_go` is set, as a driver that hangs for a while.
+    Reading `Slow` takes `slow_s` and waits until `let_slow_go` is set, as a driver that hangs for a while.
     """
 
-    def __init__(self, width: int = 640, height: int = 480, rate_hz: float = 100.0) -> None:
+    def __init__(self, width: int = 640, height: int = 480, rate_hz: float = 100.0, slow_s: float = 0.0) -> None:
         self.name = "pattern"
         self.features = LocalFeatures(lambda: self.running)
         self.statistics = StreamStatistics()
@@ -34,6 +34,7 @@ class PatternCamera(CameraBase):
         self.let_slow_go = threading.Event()
         self.let_slow_go.set()
         self._rate_hz = rate_hz
+        self._slow_s = slow_s
         self._values: dict[str, int | float | bool | str] = {
             "Width": width,
             "Height": height,
@@ -108,5 +109,6 @@ class PatternCamera(CameraBase):
 
     def _read_slowly(self) -> int:
         self.slow_entered.set()
+        time.sleep(self._slow_s)
         self.let_slow_go.wait()
         return 7
