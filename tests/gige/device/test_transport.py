@@ -20,25 +20,25 @@ def test_start_passes_on_what_the_registers_say(bench: Bench) -> None:
     state.write_packet_delay(250)
     features.execute("AcquisitionStart")
     features.execute("AcquisitionStart")
-    assert bench.stream.calls == [(("10.0.0.1", 4000), 1500, 250, None), "start"]
+    assert bench.stream.calls == [(("10.0.0.1", 4000), 1500, 250, 125_000_000), "start"], "1 Gbit/s where no link tells"
     assert features["TLParamsLocked"] == 1
     features.execute("AcquisitionStop")
     assert features["TLParamsLocked"] == 0
 
 
-def test_throughput_limit_holds_when_it_is_on(bench: Bench) -> None:
+def test_throughput_limit_holds_unless_it_is_off(bench: Bench) -> None:
     features = bench.transport
     features["DeviceLinkThroughputLimit"] = 40_000_000
     bench.state.write_host_port(4000)
     bench.state.write_destination(0x0A000001)
     features.execute("AcquisitionStart")
     with pytest.raises(FeatureAccessError, match="stop acquisition first"):
-        features["DeviceLinkThroughputLimitMode"] = "On"
+        features["DeviceLinkThroughputLimitMode"] = "Off"
     features.execute("AcquisitionStop")
-    features["DeviceLinkThroughputLimitMode"] = "On"
+    features["DeviceLinkThroughputLimitMode"] = "Off"
     features.execute("AcquisitionStart")
     configurations = [call for call in bench.stream.calls if isinstance(call, tuple)]
-    assert [limit for *_, limit in configurations] == [None, 40_000_000]
+    assert [limit for *_, limit in configurations] == [40_000_000, None]
 
 
 @pytest.mark.parametrize("name", ["Mono8", "RGB8", "YCbCr420_8_YY_CbCr_Semiplanar"])

@@ -20,6 +20,7 @@ from heliograph.gige.device.state import HEARTBEAT_MS, DeviceState
 
 _NO_LIMIT_BYTES_PER_S = 12_500_000_000
 _SLOWEST_BYTES_PER_S = 1_000_000
+_USUAL_MBIT_PER_S = 1_000
 
 
 class Stream(Protocol):
@@ -57,8 +58,10 @@ class TransportFeatures(LocalFeatures):
         self._camera = camera
         self._state = state
         self._stream = stream
-        self._limited = False
-        self._limit_bytes_per_s = _NO_LIMIT_BYTES_PER_S
+        # As fast as the link, or as 1 Gbit/s where none is known: on loopback, where nothing slows a sender down, a
+        # frame sent at once overruns the stock socket buffer of a client that may not enlarge it.
+        self._limited = True
+        self._limit_bytes_per_s = (state.link_speed_mbit_per_s or _USUAL_MBIT_PER_S) * 125_000
         self._add_device()
         self._add_acquisition()
         self._add_transport()
