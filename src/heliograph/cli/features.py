@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import heliograph
 from heliograph.cli.argument import CameraArgument, JsonOption, camera_url
 from heliograph.cli.table import show
-from heliograph.core import FeatureAccessError, Features
+from heliograph.core import Access, Feature, FeatureAccessError, FeatureKind, Features, FeatureValue
 
 
 def features(cam: CameraArgument, as_json: JsonOption = False) -> None:
     """List a camera's features with their values and limits."""
     with heliograph.open(camera_url(cam)) as camera:
-        rows = [_row(camera.features, name) for name in camera.features.names()]
-    show(rows, as_json)
+        listed = [(camera.features.describe(name), _read(camera.features, name)) for name in camera.features.names()]
+    show([(_for_programs if as_json else _for_people)(*each) for each in listed], as_json)
 
 
-def _row(features: Features, name: str) -> dict[str, Any]:
-    feature = features.describe(name)
+def _read(features: Features, name: str) -> FeatureValue | None:
     try:
-        value = features[name]
+        return features[name]
     except FeatureAccessError:
-        value = None
-    bounded = feature.entries or feature.minimum is not None or feature.maximum is not None
+        return None
+
+
+def _for_programs(feature: Feature, value: FeatureValue | None) -> dict[str, object]:
     return {
+        "name": feature.name,
         "category": feature.category,
-        "name": name,
+        "kind": feature.kind.value,
         "value": value,
-        "possible": feature.range_text if bounded else feature.unit,
+        "unit": feature.unit,
         "access": feature.access.value,
+        "minimum": feature.minimum,
+        "maximum": feature.maximum,
+        "increment": feature.increment,
+        "entries": list(feature.entries),
         "description": feature.description,
     }
+
+
+def _for_people(feature: Feature, value: FeatureValue | None) -> dict[str, object]:
+    return {
+        "category": feature.category,
+        "name": feature.name,
+        "value": "" if value is None else f"{value} {feature.unit}".rstrip(),
+        "can be": _possible(feature),
+        "description": feature.description,
+    }
+
+
+def _possible(feature: Feature) -> str:
+    if feature.kind is FeatureKind.COMMAND:
+        return "run"
+    if feature.access is Access.READ_ONLY:
+        return "read only"
+    return "any text" if feature.kind is FeatureKind.STRING else feature.range_text

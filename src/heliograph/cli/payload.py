@@ -17,7 +17,7 @@ from heliograph.cli.table import show
 from heliograph.core import Camera
 
 if TYPE_CHECKING:
-    from heliograph.payload import SeriesResult
+    from heliograph.payload import SeriesConfig, SeriesResult
 
 _SHOWN = 10
 _SCORE_NAMES = {"red": "red_threshold"}
@@ -82,7 +82,7 @@ def run(
 
     with progress_bar(count) as progress:
         result = run_series(config, open_camera, progress=progress, stop=_stop_on_signals())
-    _report(result, _SCORE_NAMES.get(scorer, "score"), as_json)
+    _report(result, config, as_json)
 
 
 def _stop_on_signals() -> threading.Event:
@@ -98,13 +98,15 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _report(result: SeriesResult, score_name: str, as_json: bool) -> None:
+def _report(result: SeriesResult, config: SeriesConfig, as_json: bool) -> None:
     if not result.records:
         raise typer.Exit(ExitCode.INTERRUPTED)
+    score_name = _SCORE_NAMES.get(config.scorer, "score")
+    digits = max(3, len(str(config.count - 1)))
     show(
         [
             {
-                "picture": f"{record.number:03d}",
+                "picture": f"{record.number:0{digits}d}",
                 score_name: record.score.value,
                 "pixels": record.score.support,
                 "missing_packets": record.missing_packets,
