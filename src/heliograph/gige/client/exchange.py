@@ -9,8 +9,8 @@ from heliograph.gige.gvcp import PENDING_ACK, AckPacket, CommandPacket, Status
 # Aravis' figures: a camera may take 500 ms to answer, and is asked five times.
 _ANSWER_NS = 500_000_000
 _TRIES = 5
-# A camera that asks for patience gets it, but not for ever.
-_MOST_PENDING = 60
+# A camera that asks for patience gets it, but not for ever: a driver that hangs must not hang its clients.
+_LONGEST_NS = 60_000_000_000
 
 _WORDS: dict[int, str] = {
     Status.NOT_IMPLEMENTED: "it does not know this command",
@@ -38,12 +38,20 @@ class Exchange:
         self.datagram = command.pack()
         self.deadline_ns = now_ns + _ANSWER_NS
         self._tries_left = _TRIES - 1
-        self._pending_left = _MOST_PENDING
+        self._end_ns = now_ns + _LONGEST_NS
 
     def handle_timer(self, now_ns: int) -> bool:
-        """Tell whether to send the datagram again; raises `CameraLostError` when it has been sent often enough."""
+        """Tell whether to send the datagram again.
+
+        Raises `CameraLostError` when it has been sent often enough, `RemoteStatusError` when the camera has been at
+        work for a minute.
+        """
         if now_ns < self.deadline_ns:
             return False
+        if now_ns >= self._end_ns:
+            raise RemoteStatusError(
+                f"the camera is still at work after {_LONGEST_NS // 1_000_000_000} s: try again later", Status.BUSY
+            )
         if not self._tries_left:
             raise CameraLostError("the camera does not answer any more: check its power and cable, then open it again")
         self._tries_left -= 1
@@ -73,6 +81,5 @@ class Exchange:
         return ack
 
     def _be_patient(self, time_ms: int, now_ns: int) -> None:
-        if self._pending_left:
-            self._pending_left -= 1
-            self.deadline_ns = now_ns + time_ms * 1_000_000 + _ANSWER_NS
+        self._tries_left = _TRIES - 1
+        self.deadline_ns = min(now_ns + time_ms * 1_000_000 + _ANSWER_NS, self._end_ns)
