@@ -174,11 +174,16 @@ def _broadcast(sock: socket.socket, address: str) -> None:
 
 
 def _answers(asking: dict[socket.socket, str], timeout_s: float) -> Iterable[DiscoveredCamera]:
+    poller = select.poll()
+    sockets_by_descriptor = {sock.fileno(): sock for sock in asking}
+    for descriptor in sockets_by_descriptor:
+        poller.register(descriptor, select.POLLIN)
     deadline_s = time.monotonic() + timeout_s
     while asking and (left_s := deadline_s - time.monotonic()) > 0:
-        for sock in select.select(list(asking), [], [], left_s)[0]:
+        for descriptor, _ in poller.poll(left_s * 1000):
+            sock = sockets_by_descriptor[descriptor]
             try:
-                data, _ = sock.recvfrom(_DATAGRAM_BYTES)
+                data = sock.recv(_DATAGRAM_BYTES, socket.MSG_DONTWAIT)
                 ack = AckPacket.unpack(data)
                 if (ack.command, ack.request_id) == (Command.DISCOVERY + 1, _REQUEST_ID) and not ack.status:
                     yield DiscoveredCamera.unpack(ack.payload, asking[sock])

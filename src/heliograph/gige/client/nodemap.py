@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
-import io
+import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from heliograph.core import (
     Access,
@@ -26,15 +26,13 @@ from heliograph.core import (
     RemoteStatusError,
     Visibility,
 )
-from heliograph.gige.bootstrap import STRING_BYTES, Register
+from heliograph.gige.client.description import download_xml
 from heliograph.gige.client.device import GigeDevice
+from heliograph.gige.client.port import RegisterPort
 from heliograph.gige.gvcp import Status
 
-T = TypeVar("T")
-
 _COMMAND_S = 5.0
-# A hostile or broken camera could announce a length that fills memory; the largest XMLs known are below 10 MB.
-_LARGEST_XML_BYTES = 32_000_000
+_LOCK = "TLParamsLocked"
 
 
 def genapi() -> Any:
@@ -47,38 +45,14 @@ def genapi() -> Any:
         ) from error
 
 
-def download_xml(device: GigeDevice) -> str:
-    """Read the XML that describes a camera from its memory, unzipped; raises `RemoteProtocolError`."""
-    url = device.read_memory(Register.FIRST_URL, STRING_BYTES[Register.FIRST_URL])
-    text = url.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
-    scheme, _, rest = text.partition(":")
-    if scheme.lower() != "local":
-        raise RemoteProtocolError(f"the camera keeps its XML at {text!r}, not in its own memory: that is not supported")
-    try:
-        name, address, size = (part.strip() for part in rest.split(";")[:3])
-        # Some cameras add a schema version behind a question mark.
-        length_bytes = int(size.split("?")[0], 16)
-        if not 0 < length_bytes <= _LARGEST_XML_BYTES:
-            raise ValueError
-        data = device.read_memory(int(address, 16), length_bytes)
-        return (_unzipped(data) if name.lower().endswith(".zip") else data).rstrip(b"\0").decode("utf-8", "replace")
-    except (ValueError, zipfile.BadZipFile) as error:
-        raise RemoteProtocolError(f"the camera's XML at {text!r} cannot be read: {error}") from error
-
-
-def _unzipped(data: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        member = archive.infolist()[0]
-        if member.file_size > _LARGEST_XML_BYTES:
-            raise ValueError("it is too large")
-        return archive.read(member)
-
-
 class NodeMapFeatures(Features):
     """All features that a camera's XML lists, evaluated by GenApi over the camera's registers.
 
     >>> features = NodeMapFeatures(device)                                      # doctest: +SKIP
     >>> features.ExposureTime = 2000                                            # doctest: +SKIP
+
+    Several threads may use it. Nothing is remembered from one call to the next: the camera, or another client of it,
+    may have changed anything meanwhile.
 
     Raises `MissingDependencyError` without GenApi, `RemoteProtocolError` for an XML that it does not understand.
     """
@@ -86,81 +60,89 @@ class NodeMapFeatures(Features):
     def __init__(self, device: GigeDevice) -> None:
         self._genapi = genapi()
         self._device = device
-        self._failure: list[HeliographError] = []
+        # GenApi keeps the interpreter lock while it waits for its own: without this one, two threads would each hold
+        # what the other wants, for ever.
+        self._lock = threading.RLock()
+        self._failures: list[HeliographError] = []
         self._map = self._genapi.NodeMap()
         try:
             self._map.load_xml_from_string(download_xml(device))
+            self._port = _port_class(self._genapi)(RegisterPort(device), self._failures)
+            self._map.connect(self._port, "Device")
+            self._categories = dict(self._walk("Root"))
         except self._genapi.GenericException as error:
-            raise RemoteProtocolError(f"the camera's XML is not understood: {_first_line(error)}") from error
-        self._port = _port_class(self._genapi)(device, self._failure)
-        self._map.connect(self._port, "Device")
-        self._categories = dict(self._walk("Root"))
+            raise RemoteProtocolError(f"the camera's description is not understood: {_reason(error)}") from error
 
     def names(self) -> list[str]:
         """Names of the features of all categories that this camera implements."""
         return list(self._categories)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._categories
+
     def describe(self, name: str) -> Feature:
         """What the feature is and its limits now."""
-        node = self._node(name)
-        return self._guard(name, lambda: self._describe(name, node))
+        with self._asked(name) as node:
+            return self._describe(name, node)
 
     def __getitem__(self, name: str) -> FeatureValue:
-        node = self._node(name)
-        if _KINDS[self._interface(node)] is FeatureKind.COMMAND:
-            raise FeatureAccessError(f"{name} is a command: it can be executed, not read")
-        if not self._guard(name, lambda: self._genapi.is_readable(node)):
-            raise FeatureAccessError(f"{name} cannot be read now")
-        value = self._guard(name, lambda: node.value)
+        with self._asked(name) as node:
+            if self._kind(node) is FeatureKind.COMMAND:
+                raise FeatureAccessError(f"{name} is a command: it can be executed, not read")
+            if not self._genapi.is_readable(node):
+                raise FeatureAccessError(f"{name} {self._why_not(node, 'read')}")
+            value = node.value
         return value if isinstance(value, (bool, int, float)) else str(value)
 
     def __setitem__(self, name: str, value: object) -> None:
-        feature = self.describe(name)
-        if feature.access is Access.READ_ONLY:
-            raise FeatureAccessError(f"{name} {self._why_not(feature)}")
-        checked = feature.check(value)
-        node = self._node(name)
-
-        def write() -> None:
+        with self._asked(name) as node:
+            feature = self._describe(name, node)
+            if feature.kind is not FeatureKind.COMMAND and feature.access is Access.READ_ONLY:
+                raise FeatureAccessError(f"{name} {self._why_not(node, 'written')}")
+            checked = feature.check(value)
+            self._need_control(name)
             node.value = checked
-
-        self._guard(name, write)
 
     def execute(self, name: str) -> None:
         """Run a command and wait until the camera says that it is done, 5 s at most."""
-        node = self._node(name)
-        if _KINDS[self._interface(node)] is not FeatureKind.COMMAND:
-            raise FeatureAccessError(f"{name} is not a command")
-        if not self._guard(name, lambda: self._genapi.is_writable(node)):
-            raise FeatureAccessError(f"{name} cannot be executed now")
-        self._guard(name, node.execute)
+        with self._asked(name) as node:
+            if self._kind(node) is not FeatureKind.COMMAND:
+                raise FeatureAccessError(f"{name} is not a command")
+            if not self._genapi.is_writable(node):
+                raise FeatureAccessError(f"{name} {self._why_not(node, 'executed')}")
+            self._need_control(name)
+            node.execute()
         deadline_s = time.monotonic() + _COMMAND_S
-        while not self._guard(name, node.is_done):
+        while not self._is_done(name):
             if time.monotonic() > deadline_s:
-                raise FeatureAccessError(f"{name} was not done within {_COMMAND_S:g} s")
+                raise RemoteStatusError(f"the camera did not finish {name} within {_COMMAND_S:g} s", Status.BUSY)
             time.sleep(0.005)
+
+    def _is_done(self, name: str) -> bool:
+        with self._asked(name) as node:
+            return bool(node.is_done())
 
     def _walk(self, category: str) -> Iterator[tuple[str, str]]:
         for child in self._map.get_node(category).features:
-            kind = self._interface(child)
-            if kind == "intfICategory":
+            if isinstance(child, self._genapi.ICategory):
                 yield from self._walk(_inner(child).name)
-            elif kind in _KINDS and self._genapi.is_implemented(child):
+            elif self._interface(child) in _KINDS and self._is_implemented(child):
                 yield _inner(child).name, category
+
+    def _is_implemented(self, node: Any) -> bool:
+        try:
+            return bool(self._genapi.is_implemented(node))
+        except (self._genapi.GenericException, RemoteStatusError):
+            return False  # one register that a camera does not serve must not take all features away
 
     def _interface(self, node: Any) -> str:
         return str(self._genapi.EInterfaceType(_inner(node).principal_interface_type).name)
 
-    def _node(self, name: str) -> Any:
-        if name not in self._categories:
-            raise FeatureNotFoundError(
-                f"the camera has no feature {name!r}; `heliograph features` or `camera.features.names()` lists them"
-            )
-        return self._map.get_node(name)
+    def _kind(self, node: Any) -> FeatureKind:
+        return _KINDS[self._interface(node)]
 
     def _describe(self, name: str, node: Any) -> Feature:
-        kind = _KINDS[self._interface(node)]
-        inner = _inner(node)
+        kind, inner = self._kind(node), _inner(node)
         minimum = maximum = increment = None
         entries: dict[str, int] = {}
         available = bool(self._genapi.is_available(node))
@@ -169,9 +151,8 @@ class NodeMapFeatures(Features):
             has_step = kind is FeatureKind.INTEGER or node.has_inc()
             increment = node.inc if has_step else None
         elif kind is FeatureKind.ENUMERATION:
-            for entry in node.entries:
-                if self._genapi.is_available(entry):
-                    entries[str(entry.symbolic)] = int(entry.numeric_value)
+            available_entries = filter(self._genapi.is_available, node.entries)
+            entries = {str(entry.symbolic): int(entry.value) for entry in available_entries}
         return Feature(
             name,
             kind,
@@ -184,7 +165,7 @@ class NodeMapFeatures(Features):
             maximum=maximum,
             increment=increment,
             entries=MappingProxyType(entries),
-            locks_while_streaming=bool(self._locking(name)),
+            locks_while_streaming=bool(self._locking(node)),
         )
 
     def _access(self, node: Any, kind: FeatureKind) -> Access:
@@ -194,44 +175,59 @@ class NodeMapFeatures(Features):
             return Access.READ_ONLY
         return Access.READ_WRITE if self._genapi.is_readable(node) else Access.WRITE_ONLY
 
-    def _why_not(self, feature: Feature) -> str:
-        if feature.locks_while_streaming and self._guard(feature.name, lambda: self._locked(feature.name)):
+    def _why_not(self, node: Any, what: str) -> str:
+        if not self._genapi.is_available(node):
+            return f"cannot be {what} now: other features are set so that it is not available"
+        locking = [name for name in self._locking(node) if self._map.get_node(name).value]
+        if _LOCK in locking:
             return "is locked while frames stream: stop acquisition first"
-        return "is read-only"
+        if locking:
+            return f"is locked now by {', '.join(locking)}"
+        return "is read-only" if what == "written" else f"cannot be {what}"
 
-    def _locked(self, name: str) -> bool:
-        return any(self._map.get_node(node).value for node in self._locking(name) if self._map.has_node(node))
-
-    def _locking(self, name: str) -> list[str]:
+    def _locking(self, node: Any) -> list[str]:
         """Names of the nodes that decide whether a feature is locked, as its XML says."""
-        inner = _inner(self._map.get_node(name))
+        inner = _inner(node)
         return [word for word in inner.get_property("pIsLocked") if word] if "pIsLocked" in inner.property_names else []
 
-    def _guard(self, name: str, access: Callable[[], T]) -> T:
-        """Run something in GenApi; none of its exceptions, and none swallowed by it, gets past here."""
-        self._failure.clear()
-        try:
-            result = access()
-        except self._genapi.GenericException as error:
-            if self._failure:
-                raise self._explained(name) from error
-            refused = isinstance(error, self._genapi.AccessException)
-            kind = FeatureAccessError if refused else FeatureValueError
-            raise kind(f"{name}: {_first_line(error)}") from error
-        if self._failure:
-            raise self._explained(name)
-        return result
+    def _need_control(self, name: str) -> None:
+        if not self._device.control:
+            raise FeatureAccessError(f"{name} cannot be changed: the camera was opened without control, only to read")
 
-    def _explained(self, name: str) -> HeliographError:
-        failure = self._failure[0]
-        if not isinstance(failure, RemoteStatusError):
-            return failure
-        if failure.status in (Status.INVALID_PARAMETER, Status.INVALID_ADDRESS):
-            with contextlib.suppress(self._genapi.GenericException):
-                return FeatureValueError(
-                    f"{name}: {failure}; possible is {self._describe(name, self._map.get_node(name)).range_text}"
-                )
-        return FeatureAccessError(f"{name}: {failure}")
+    @contextlib.contextmanager
+    def _asked(self, name: str) -> Iterator[Any]:
+        """Give a node to work with; none of GenApi's exceptions, and none that it swallows, gets past here."""
+        if name not in self._categories:
+            raise FeatureNotFoundError(f"the camera has no feature {name!r}{self._similar(name)}")
+        with self._lock:
+            self._failures.clear()
+            # The method of GenApi's INodeMap; only the Python wrapper spells it with an underscore.
+            self._map._invalidate_nodes()  # noqa: SLF001
+            try:
+                yield self._map.get_node(name)
+            except (self._genapi.GenericException, HeliographError, SystemError) as error:
+                explained = self._explained(name, error)
+                if explained is error:
+                    raise
+                raise explained from error
+            if self._failures:
+                raise self._explained(name, self._failures[0])
+
+    def _explained(self, name: str, error: Exception) -> Exception:
+        # What the port met comes first: GenApi's own words about it are of no use to anybody.
+        cause = self._failures[0] if self._failures else error
+        if isinstance(cause, RemoteStatusError):
+            refused = cause.status == Status.INVALID_PARAMETER
+            kind = FeatureValueError if refused else FeatureAccessError
+            return kind(f"{name}: {cause}")
+        if isinstance(cause, (HeliographError, SystemError)):
+            return cause
+        kind = FeatureAccessError if isinstance(cause, self._genapi.AccessException) else FeatureValueError
+        return kind(f"{name}: {_reason(cause)}")
+
+    def _similar(self, name: str) -> str:
+        similar = difflib.get_close_matches(name, self._categories)
+        return f"; it has {', '.join(similar)}" if similar else "; `heliograph features` lists what it has"
 
 
 _KINDS = {
@@ -250,32 +246,33 @@ def _inner(node: Any) -> Any:
     return getattr(node, "node", node)
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     # GenApi appends where in its own source it threw.
-    return str(error).split(" (file ", maxsplit=1)[0].split(" : ")[-1].strip().splitlines()[0]
+    text = str(error).split(" (file ", maxsplit=1)[0].partition(" : ")
+    return " ".join((text[0] or text[2]).split()) or type(error).__name__
 
 
 def _port_class(genapi: Any) -> Any:
     class Port(genapi.AbstractPort):  # type: ignore[misc]  # genicam has no types
-        """GenApi's way to the camera. Exceptions do not cross its C++: they are kept aside."""
+        """GenApi's way to the camera; what goes wrong is also kept aside, since GenApi swallows some of it."""
 
-        def __init__(self, device: GigeDevice, failure: list[HeliographError]) -> None:
+        def __init__(self, port: RegisterPort, failures: list[HeliographError]) -> None:
             super().__init__()
-            self._device = device
-            self._failure = failure
+            self._port = port
+            self._failures = failures
 
         def read(self, address: int, length: int) -> bytes:
             try:
-                return self._device.read_memory(address, length)
+                return self._port.read(address, length)
             except HeliographError as error:
-                self._failure.append(error)
+                self._failures.append(error)
                 raise
 
         def write(self, address: int, data: bytes) -> None:
             try:
-                self._device.write_memory(address, bytes(data))
+                self._port.write(address, bytes(data))
             except HeliographError as error:
-                self._failure.append(error)
+                self._failures.append(error)
                 raise
 
         def get_access_mode(self) -> Any:

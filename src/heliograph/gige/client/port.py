@@ -1,0 +1,43 @@
+"""Reads and writes of any address and length, as GenICam asks for them, on registers that come in words."""
+
+from __future__ import annotations
+
+from heliograph.gige.bootstrap import DeviceMode, Register
+from heliograph.gige.client.device import GigeDevice
+
+_WORD_BYTES = 4
+
+
+class RegisterPort:
+    """The registers of a camera as one run of bytes.
+
+    A single word goes by READREG and WRITEREG, which every camera serves (WRITEMEM is optional: GVCP capability bit
+    1); all else by memory commands, widened to whole words. A camera that keeps its memory in little-endian order
+    says so in its device mode; its words go by memory commands too, because READREG turns them round.
+    """
+
+    def __init__(self, device: GigeDevice) -> None:
+        self._device = device
+        self._words_turn = not device.read_register(Register.DEVICE_MODE) & DeviceMode.BIG_ENDIAN
+
+    def read(self, address: int, length_bytes: int) -> bytes:
+        """Read bytes; raises what `GigeDevice.read_memory` raises."""
+        if self._is_word(address, length_bytes):
+            return self._device.read_register(address).to_bytes(_WORD_BYTES, "big")
+        before = address % _WORD_BYTES
+        return self._device.read_memory(address - before, before + length_bytes)[before:]
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write bytes; raises what `GigeDevice.write_memory` raises."""
+        if self._is_word(address, len(data)):
+            self._device.write_register(address, int.from_bytes(data, "big"))
+            return
+        before, after = address % _WORD_BYTES, -(address + len(data)) % _WORD_BYTES
+        start = address - before
+        # The neighbours in the first and the last word keep what they have.
+        head = self._device.read_memory(start, _WORD_BYTES)[:before] if before else b""
+        tail = self._device.read_memory(address + len(data) + after - _WORD_BYTES, _WORD_BYTES) if after else b""
+        self._device.write_memory(start, head + data + tail[_WORD_BYTES - after :])
+
+    def _is_word(self, address: int, length_bytes: int) -> bool:
+        return length_bytes == _WORD_BYTES and address % _WORD_BYTES == 0 and not self._words_turn
