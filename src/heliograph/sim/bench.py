@@ -1,0 +1,41 @@
+"""The scene `bench`: pictures made beforehand, so that transport is all that a frame costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from heliograph.sim.rendering import Renderer
+from heliograph.sim.sensor import SensorModel, SensorSettings
+
+BENCH_MODEL = SensorModel(line_time_ns=100, blank_lines=0, default_exposure_us=100.0, default_rate_hz=100.0)
+"""A sensor that is read out so quickly that it never limits what is behind it: 2000 frames/s."""
+
+_PICTURES = 8
+
+
+class PreparedPictures:
+    """Renders a few pictures when acquisition starts and gives them in turn, without a copy.
+
+    They are read-only: every holder of a frame looks at the same pixels. Exposure and gain act on the next start.
+    """
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._pictures: list[npt.NDArray[Any]] = []
+
+    def prepare(self, settings: SensorSettings) -> None:
+        """Render the pictures."""
+        self._pictures = [self._renderer.picture(settings, frame_id, 0, 0) for frame_id in range(_PICTURES)]
+        for picture in self._pictures:
+            picture.setflags(write=False)
+
+    def picture(self, settings: SensorSettings, frame_id: int, start_ns: int, time_ns: int) -> npt.NDArray[Any]:
+        """Give the picture whose turn it is."""
+        return self._pictures[frame_id % _PICTURES]
+
+    def truth(self, start_ns: int) -> Mapping[str, Any]:
+        """Know nothing: the pictures are older than the frame."""
+        return {}
