@@ -12,14 +12,15 @@ import pytest
 
 PACKAGES = {
     "arv-tool-0.8": "aravis-tools-cli",
-    "arv-camera-test-0.8": "aravis-tools-cli",
-    "arv-fake-gv-camera-0.8": "aravis-tools-cli",
+    "arv-camera-test-0.8": "aravis-tools",
+    "arv-fake-gv-camera-0.8": "aravis-tools",
     "tshark": "tshark",
     "dumpcap": "wireshark-common",
     "ip": "iproute2",
     "tc": "iproute2",
     "nft": "nftables",
     "ssh-keygen": "openssh-client",
+    "unshare": "util-linux",
 }
 """Debian package of each program."""
 
