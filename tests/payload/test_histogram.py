@@ -41,8 +41,9 @@ def test_drawing_shows_the_curves_where_the_values_are(dtype: type[np.uint8]) ->
         assert columns == pytest.approx(left + width * value / 256, abs=8)
 
 
-def test_drawing_shows_the_picture_itself() -> None:
-    rgb = np.zeros((50, 50, 3), np.uint8)
-    rgb[..., 0] = 251
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_drawing_shows_the_picture_itself(dtype: type[np.uint8]) -> None:
+    rgb = np.zeros((50, 50, 3), dtype)
+    rgb[..., 0] = 251 * (int(np.iinfo(dtype).max) // 255)
     page = decoded(draw_histogram(rgb, "", ""))
     assert (page[140:600, 1040:1540] == (251, 0, 0)).all(axis=2).mean() > 0.9

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,16 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 )
 def test_start_times_people_write(text: str) -> None:
     assert parse_start_at(text) == NOON
+
+
+def test_time_without_an_offset_is_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert parse_start_at("2026-11-21T12:00:00") == NOON
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("text", ["", "noon", "12:00", "2026-13-01", "nan", "1e300", "inf"])

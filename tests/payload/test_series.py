@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +88,20 @@ def test_camera_that_does_not_exist(config: SeriesConfig) -> None:
 
     with pytest.raises(CameraNotFoundError, match="cam-9"):
         Series(config, find_scorer("red")).take(missing, None, threading.Event())
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(config: SeriesConfig) -> None:
+    shape = (300, 400, 3)
+
+    def peak_bytes(count: int) -> int:
+        pictures = (np.full(shape, 9, np.uint8) for _ in range(count))
+        series = Series(replace(config, count=count, best=2), find_scorer("red"))
+        tracemalloc.start()
+        try:
+            series.take(lambda: ScriptedCamera(pictures), None, threading.Event())
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_bytes(3)  # what is imported and cached once
+    assert peak_bytes(300) - peak_bytes(30) < np.prod(shape)

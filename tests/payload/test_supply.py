@@ -114,9 +114,12 @@ def test_camera_that_opens_but_sends_nothing_is_still_lost() -> None:
 
 
 def test_patience_begins_anew_with_every_picture() -> None:
+    def work(frame: Frame) -> None:
+        bench.stop.wait(0.3)
+
     lost = CameraLostError("unplugged")
-    bench = Bench([PICTURE, lost], [PICTURE, lost], [PICTURE, lost], patience_s=0.3)
-    assert bench.take() == 3
+    bench = Bench([PICTURE, lost], [PICTURE, lost], [PICTURE, lost], patience_s=0.4)
+    assert bench.take(work) == 3
     assert bench.supply.losses.reconnections == 2
 
 

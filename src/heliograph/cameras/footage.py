@@ -79,7 +79,7 @@ def read_still(file: Path) -> Picture:
         data = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except (OSError, cv2.error) as error:
         raise SourceError(f"cannot read picture {file}: {getattr(error, 'strerror', None) or error}") from error
-    # libjpeg fills what is missing of a cut file with grey and calls it a success.
+    # OpenCV 4.10 fills what is missing of a cut JPEG with noise and calls it a success; 5.0 does not.
     if data is None or (content.startswith(b"\xff\xd8") and not _jpeg_is_whole(content)):
         raise SourceError(f"cannot read picture {file}: it is cut off, or no format that OpenCV knows")
     pixel_format = _FORMATS.get((data.shape[2] if data.ndim == 3 else 1, data.dtype.name))
