@@ -69,11 +69,11 @@ def test_streams_200_frames_and_none_broken() -> None:
     stream = ("--no-packet-socket", "-a", "--realtime", "--duration", "3")
     counts = counters(beside("arv-camera-test-0.8", "-n", "cam-1", *stream))
     assert counts["n_completed_buffers"] >= 200
-    broken = ("n_underruns", "n_missing_frames", "n_error_packets", "n_size_mismatch_errors")
+    broken = (
+        *("n_failures", "n_underruns", "n_timeouts", "n_missing_frames"),
+        *("n_missing_packets", "n_error_packets", "n_size_mismatch_errors"),
+    )
     assert [counts[name] for name in broken] == [0] * len(broken)
-    # AcquisitionStop cuts off the frame that is on the wire; before it, none may fail.
-    assert counts["n_failures"] == counts["n_timeouts"] <= 1
-    assert counts["n_failures"] == 1 or counts["n_missing_packets"] == 0
 
 
 def test_packet_size_is_negotiated_by_test_packets() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from heliograph.core import Camera, Frame, FrameTimeoutError
 from heliograph.gige.device.sender import StreamConfig, StreamSender
+from heliograph.gige.scheduling import prefer_promptness
 
 # One frame on the wire, one waiting, one being taken: more would only make pictures old.
 _WAITING_FRAMES = 1
 _POLL_S = 0.1
+# A frame takes 40 ms at 1 Gbit/s; only a stream throttled far below that is cut.
+_LAST_FRAME_NS = 1_000_000_000
 
 
 class Acquisition:
@@ -27,7 +32,8 @@ class Acquisition:
         self._source = source
         self._config: StreamConfig | None = None
         self._stop = threading.Event()
-        self._frames: queue.Queue[Frame] = queue.Queue(_WAITING_FRAMES)
+        self._stop_ns = 0
+        self._frames: queue.Queue[Frame | Exception] = queue.Queue(_WAITING_FRAMES)
         self._threads: list[threading.Thread] = []
 
     @property
@@ -52,17 +58,18 @@ class Acquisition:
         self.stop()
         self._stop.clear()
         self._frames = queue.Queue(_WAITING_FRAMES)
-        sender = StreamSender(self._source, self._config, self._stop.is_set)
+        sender = StreamSender(self._source, self._config, self._overdue)
         self._camera.start()
         self._threads = [
-            threading.Thread(target=self._run, args=(work,), name=f"heliograph-{name}", daemon=True)
-            for name, work in (("capture", self._capture), ("send", lambda: self._send(sender)))
+            threading.Thread(target=self._capture, name="heliograph-capture", daemon=True),
+            threading.Thread(target=self._send, args=(sender,), name="heliograph-send", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop the stream and the camera and wait until both have; does nothing when nothing runs."""
+        """Stop the stream at the end of the frame on the wire, and the camera; does nothing when nothing runs."""
+        self._stop_ns = time.monotonic_ns()
         self._stop.set()
         threads, self._threads = self._threads, []
         for thread in threads:
@@ -75,33 +82,37 @@ class Acquisition:
         """Stop for good."""
         self.stop()
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _capture(self) -> None:
         try:
-            work()
+            while not self._stop.is_set():
+                with contextlib.suppress(FrameTimeoutError):
+                    self._pass_on(self._camera.grab(_POLL_S))
         except Exception as error:
-            # The end of the line for whatever a driver may raise: the server reports it, the node lives on.
+            # In order behind the frames: those taken before a camera ended are still sent.
+            self._pass_on(error)
+
+    def _pass_on(self, item: Frame | Exception) -> None:
+        # A sensor runs on while the link is slow: its driver drops what nobody takes, and frame ids show the gap.
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Full):
+                self._frames.put(item, timeout=_POLL_S)
+                return
+
+    def _send(self, sender: StreamSender) -> None:
+        prefer_promptness()
+        try:
+            while not self._stop.is_set():
+                with contextlib.suppress(queue.Empty):
+                    item = self._frames.get(timeout=_POLL_S)
+                    if isinstance(item, Exception):
+                        raise item
+                    sender.send(item)
+        except Exception as error:
+            # The end of the line for whatever a driver or a socket may raise: the server reports it and lives on.
             if not self._stop.is_set():
                 self._stop.set()
                 self.on_ended(error)
 
-    def _capture(self) -> None:
-        while not self._stop.is_set():
-            try:
-                frame = self._camera.grab(_POLL_S)
-            except FrameTimeoutError:
-                continue
-            # A sensor runs on while the link is slow: its driver drops what nobody takes, and frame ids show the gap.
-            while not self._stop.is_set():
-                try:
-                    self._frames.put(frame, timeout=_POLL_S)
-                    break
-                except queue.Full:
-                    continue
-
-    def _send(self, sender: StreamSender) -> None:
-        while not self._stop.is_set():
-            try:
-                frame = self._frames.get(timeout=_POLL_S)
-            except queue.Empty:
-                continue
-            sender.send(frame)
+    def _overdue(self) -> bool:
+        """Tell whether the frame on the wire must be cut: SFNC lets AcquisitionStop wait for its end."""
+        return self._stop.is_set() and time.monotonic_ns() > self._stop_ns + _LAST_FRAME_NS
