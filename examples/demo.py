@@ -21,12 +21,13 @@ HELIOGRAPH = str(Path(sysconfig.get_path("scripts")) / "heliograph")
 OUT = Path("demo")
 
 
-def main() -> int:
+def main(frames: str = "400") -> int:
     began_s = time.monotonic()
-    with served("sim://red-giant") as url:
-        command = ["payload", "run", "red-giant", "--camera", url, "--frames", "400", "--interval", "0", "--out", OUT]
+    # The sensor gives 25 pictures a second, so 400 of them see the whole of a 16 s pass.
+    with served("sim://red-giant?pass_s=16") as url:
+        command = ["payload", "run", "red-giant", "--camera", url, "--frames", frames, "--interval", "0", "--out", OUT]
         ended = subprocess.run(told(*map(str, command)), check=False)
-    print(f"\n400 pictures in {time.monotonic() - began_s:.0f} s; the reddest one and its histogram are in {OUT}/")
+    print(f"\n{frames} pictures in {time.monotonic() - began_s:.0f} s; the reddest one and its histogram are in {OUT}/")
     return ended.returncode
 
 
@@ -53,4 +54,4 @@ def told(*words: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
