@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -28,6 +29,8 @@ _WORDS = struct.Struct(">II")
 _OPEN_BLOCKS = 3
 # A block that gets no packet for this long is given up; Aravis' frame retention is 100 ms.
 _RETENTION_NS = 100_000_000
+# Looking for what can be taken at once costs as much as taking four messages singly.
+_WORTH_JOINING = 4
 
 
 class Slot(Protocol):
@@ -147,14 +150,20 @@ class FrameAssembler(Generic[SlotT]):
         if not segments.any():
             self._receive_packets(lengths, now_ns)
             return
-        for message, (length, segment) in enumerate(zip(lengths.tolist(), segments.tolist(), strict=True)):
-            if segment == self._row_bytes and length > segment:
-                self._receive_run(message, length, now_ns)
-            elif segment and length > segment:
-                for start in range(0, length, segment):
-                    self._receive_packet(self._memory[message, start : min(start + segment, length)], now_ns)
-            else:
-                self._receive_packet(self._memory[message, :length], now_ns)
+        sizes = list(zip(lengths.tolist(), segments.tolist(), strict=True))
+        for start, end in self._joined(lengths, segments):
+            if end - start == 1 or not self._receive_runs(start, end, sizes[start][0], now_ns):
+                for message in range(start, end):
+                    self._receive_message(message, *sizes[message], now_ns)
+
+    def _receive_message(self, message: int, length: int, segment: int, now_ns: int) -> None:
+        if segment == self._row_bytes and length > segment:
+            self._receive_run(message, length, now_ns)
+        elif segment and length > segment:
+            for start in range(0, length, segment):
+                self._receive_packet(self._memory[message, start : min(start + segment, length)], now_ns)
+        else:
+            self._receive_packet(self._memory[message, :length], now_ns)
 
     def next_deadline_ns(self) -> int | None:
         """When `handle_timer` has something to do."""
@@ -166,6 +175,46 @@ class FrameAssembler(Generic[SlotT]):
         for frame_id in sorted(self._blocks):
             if now_ns - self._blocks[frame_id].last_ns >= _RETENTION_NS:
                 self._finish(frame_id)
+
+    def _joined(self, lengths: npt.NDArray[np.uint32], segments: npt.NDArray[np.int32]) -> Iterable[tuple[int, int]]:
+        """Give ranges of messages of which each goes on where the one before ended, as far as first packets tell."""
+        count = len(lengths)
+        if count < _WORTH_JOINING:
+            return ((message, message + 1) for message in range(count))
+        words = self._words[:count, 0].astype(np.int64)
+        packets = lengths // self._row_bytes
+        apart = (
+            (lengths[1:] != lengths[:-1])
+            | (lengths[1:] != packets[1:] * self._row_bytes)
+            | (segments[1:] != self._row_bytes)
+            | (segments[:-1] != self._row_bytes)
+            | (words[1:, 0] != words[:-1, 0])
+            | (words[1:, 1] != words[:-1, 1] + packets[:-1])
+        )
+        edges = (np.flatnonzero(apart) + 1).tolist()
+        return zip([0, *edges], [*edges, count], strict=True)
+
+    def _receive_runs(self, start: int, end: int, length: int, now_ns: int) -> bool:
+        """Take messages of equal length at once; False when they are not all full packets of one block in order."""
+        runs, count = end - start, length // self._row_bytes
+        block_word, word = _WORDS.unpack_from(self._bytes, start * self._memory.shape[1])
+        row = (word & 0xFF_FFFF) - 1
+        last = row + runs * count
+        # The last packet of a frame may be short, and is taken singly.
+        if (
+            word >> 24 != PacketFormat.PAYLOAD
+            or not 0 < block_word <= LAST_BLOCK_ID
+            or not 0 <= row < last < self._shape.packets
+        ):
+            return False
+        block = self._block(block_word, now_ns)
+        if block is None or (self._headers[start:end, :count] != block.headers[row:last].reshape(runs, count)).any():
+            return False
+        block.rows[row:last].reshape(runs, count, -1)[:] = self._rows[start:end, :count, HEADER_BYTES:]
+        block.received[row:last] = True
+        block.count = int(np.count_nonzero(block.received))
+        self._finish_if_complete(block_word, block)
+        return True
 
     def _receive_run(self, message: int, length: int, now_ns: int) -> None:
         """Take a message of several equal packets, which are nearly always consecutive packets of one block."""
