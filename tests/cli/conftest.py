@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -30,7 +31,9 @@ Program = Callable[..., Outcome]
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
     """Give a function that runs `heliograph` with these words."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What a program may do to its own process, and a test may not leave behind.
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    log, switch_s = list(logging.root.handlers), sys.getswitchinterval()
 
     def run(*words: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["heliograph", *words])
@@ -40,8 +43,10 @@ def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Outcome(int(ended.value.code or 0), written.out, written.err)
 
     yield run
-    for number, handler in handlers.items():
+    for number, handler in signals.items():
         signal.signal(number, handler)
+    logging.root.handlers[:] = log
+    sys.setswitchinterval(switch_s)
 
 
 @pytest.fixture
