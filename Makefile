@@ -27,9 +27,8 @@ peers:  ## install the Debian packages that tests run against (apt, as root)
 
 bench: bench-camera  ## every benchmark: the figures of docs/performance.md
 
-bench-camera: $(READY)  ## the frame ring and the red scorer, in MB/s
-	@$(BIN)/python benchmarks/ring.py
-	@$(BIN)/python benchmarks/scorer.py
+bench-camera: $(READY)  ## frames over loopback, the frame ring, the red scorer; a line of headline figures each
+	@set -e; for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; echo; done
 
 soak: $(READY)  ## every property test with 5000 examples each, seeded (SOAK_SEED=1)
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=soak --hypothesis-seed=$(SOAK_SEED) --timeout=1800
