@@ -1,0 +1,93 @@
+"""GigE Vision on loopback: the highest frame rate at which every frame arrives whole, between two processes.
+
+    python benchmarks/stream.py [seconds]
+
+No 1500-byte packet exists on loopback: the kernel hands 64 KB super-packets from sender to receiver. The figure guards
+against regressions in the code around the packets; it says nothing about a wire.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import heliograph
+
+WIDTH, HEIGHT, PIXEL_FORMAT, PACKET_SIZE_BYTES = 2028, 1520, "NV12", 1500
+FRAME_BYTES = WIDTH * HEIGHT * 3 // 2
+RATES_HZ = (25, 100, 220, 260, 300, 340, 400, 480, 560)
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    print(
+        f"loopback (no packet on the wire), {WIDTH}x{HEIGHT} {PIXEL_FORMAT}, packets of {PACKET_SIZE_BYTES}, {seconds:g} s"
+    )
+    print("  asked    frames  incomplete  dropped     MB/s   CPU of device, receiver, user")
+    best_mb_per_s = 0.0
+    with served("sim://bench") as (address, pid):
+        for rate_hz in RATES_HZ:
+            mb_per_s, whole = measure(address, pid, rate_hz, seconds)
+            if whole:
+                best_mb_per_s = max(best_mb_per_s, mb_per_s)
+            else:
+                break
+    print(f"stream: {best_mb_per_s:.0f} MB/s on loopback with no incomplete and no dropped frame")
+
+
+@contextmanager
+def served(url: str) -> Iterator[tuple[str, int]]:
+    """Serve a camera in a process of its own; give its address and process id."""
+    program = str(Path(sysconfig.get_path("scripts")) / "heliograph")
+    with subprocess.Popen(
+        [program, "serve", url, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            yield json.loads(next(iter(server.stdout or ())))["address"], server.pid
+        finally:
+            server.send_signal(signal.SIGTERM)
+
+
+def measure(address: str, device_pid: int, rate_hz: float, seconds: float) -> tuple[float, bool]:
+    """Stream at a rate and print a row; give MB/s and whether every frame came whole."""
+    url = f"gige://{address}?packet_size={PACKET_SIZE_BYTES}"
+    settings = {"width": WIDTH, "height": HEIGHT, "pixel_format": PIXEL_FORMAT, "frame_rate_hz": rate_hz}
+    with heliograph.open(url, **settings) as camera:
+        camera.features["DeviceLinkThroughputLimitMode"] = "Off"
+        camera.grab()
+        receiver_pid = max(int(pid) for pid in children(os.getpid()))
+        pids = (device_pid, receiver_pid, os.getpid())
+        before, begin_s = [cpu_s(pid) for pid in pids], time.monotonic()
+        count = camera.statistics.frames
+        for _ in camera.frames(int(rate_hz * seconds)):
+            pass
+        took_s = time.monotonic() - begin_s
+        shares = [(cpu_s(pid) - was) / took_s for pid, was in zip(pids, before, strict=True)]
+        counts = camera.statistics
+    frames = counts.frames - count
+    mb_per_s = frames * FRAME_BYTES / took_s / 1e6
+    row = f"{rate_hz:5.0f} Hz {frames:9d} {counts.incomplete_frames:11d} {counts.dropped_frames:8d} {mb_per_s:8.0f}   "
+    print(row + ", ".join(f"{share:4.0%}" for share in shares), flush=True)
+    return mb_per_s, not counts.incomplete_frames and not counts.dropped_frames
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+
+if __name__ == "__main__":
+    main()
