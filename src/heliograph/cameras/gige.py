@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from heliograph.cameras.reception import Reception, ReceptionConfig
@@ -32,7 +33,8 @@ from heliograph.gige.client.stream import (
 )
 
 _OWN_VENDOR = "Heliograph"
-_BUFFERS = 8
+_BUFFERS = 16
+_TURN_S = 0.25
 # Four frames of 2028x1520 NV12, or 0.13 s at 1 Gbit/s.
 _SOCKET_BUFFER_BYTES = 16_000_000
 
@@ -40,21 +42,23 @@ _SOCKET_BUFFER_BYTES = 16_000_000
 def open_camera(url: CameraUrl) -> GigeCamera:
     """Open the camera that answers to the URL's location.
 
-    Parameters: `buffers`, frames that the program may hold at once (8); `packet_size` in bytes (the largest that
+    Parameters: `buffers`, frames that the program may hold at once (16); `packet_size` in bytes (the largest that
     arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default).
     """
     url.check_parameters("buffers", "packet_size", "socket_buffer")
     if not url.location:
         raise CameraUrlError(f"{url.text!r} names no camera: write gige://NAME, with a name, serial, MAC or address")
-    numbers = {name: int(url.number(name, 0)) for name in ("packet_size", "buffers", "socket_buffer")}
-    if "socket_buffer" not in url.parameters:
-        numbers["socket_buffer"] = _SOCKET_BUFFER_BYTES
-    return GigeCamera(
-        find(url.location),
-        buffers=numbers["buffers"] or _BUFFERS,
-        packet_size_bytes=numbers["packet_size"],
-        socket_buffer_bytes=numbers["socket_buffer"],
-    )
+    buffers = _whole_number(url, "buffers", _BUFFERS, 1, 1000)
+    packet_size_bytes = _whole_number(url, "packet_size", 0, 0, 0xFFFF)
+    socket_buffer_bytes = _whole_number(url, "socket_buffer", _SOCKET_BUFFER_BYTES, 0, 1_000_000_000)
+    return GigeCamera(find(url.location), buffers, packet_size_bytes, socket_buffer_bytes)
+
+
+def _whole_number(url: CameraUrl, name: str, default: int, least: int, most: int) -> int:
+    number = url.number(name, default)
+    if not least <= number <= most or number != int(number):
+        raise CameraUrlError(f"{name} in {url.text!r} cannot be {number:g}: it is a whole number, {least} to {most}")
+    return int(number)
 
 
 class GigeCamera(CameraBase):
@@ -159,7 +163,7 @@ class GigeCamera(CameraBase):
     def frames(self, count: int | None = None, timeout_s: float = 5.0) -> Iterator[Frame]:
         """Give every frame in order, `count` of them or without end.
 
-        A program that is too slow finds gaps in `Frame.id`: up to 8 frames wait for it, see `buffers` in the URL.
+        A program that is too slow finds gaps in `Frame.id`: up to 16 frames wait for it, see `buffers` in the URL.
         """
         taken = 0
         while count is None or taken < count:
@@ -171,14 +175,26 @@ class GigeCamera(CameraBase):
         reception = self._reception
         if reception is None:
             raise CameraLostError(f"{self.name} was stopped by another thread")
-        try:
-            frame = reception.reader.newest(timeout_s) if newest else reception.reader.next(timeout_s)
-        except FrameTimeoutError as error:
-            if self._device.lost is not None:
-                raise CameraLostError(f"{self.name} at {self.found.address} is lost: {self._device.lost}") from error
-            raise
-        self._count(frame)
-        return frame
+        deadline_s = time.monotonic() + timeout_s
+        take = reception.reader.newest if newest else reception.reader.next
+        while True:
+            # In turns, so that whoever waits for a long time learns soon that the camera is lost.
+            wait_s = min(_TURN_S, max(0.0, deadline_s - time.monotonic()))
+            try:
+                frame = take(wait_s)
+            except FrameTimeoutError:
+                if self._device.lost is not None:
+                    told = f"{self.name} at {self.found.address} is lost: {self._device.lost}"
+                    raise CameraLostError(told) from None
+                if time.monotonic() < deadline_s:
+                    take = reception.reader.next
+                    continue
+                raise FrameTimeoutError(
+                    f"no frame of {self.name} arrived within {timeout_s:g} s: does it wait for a trigger, or does a "
+                    "firewall block its packets?"
+                ) from None
+            self._count(frame)
+            return frame
 
     def _count(self, frame: Frame) -> None:
         counts = self._statistics

@@ -18,12 +18,14 @@ import time
 from dataclasses import asdict, dataclass
 
 from heliograph.core import CameraLostError, Clock
-from heliograph.gige.client.assembly import FrameAssembler, ReceivedFrame, StreamShape
+from heliograph.gige import sockets
+from heliograph.gige.client.assembly import OPEN_BLOCKS, FrameAssembler, ReceivedFrame, StreamShape
 from heliograph.gige.client.batch import BatchReceiver
 from heliograph.gige.scheduling import prefer_promptness
 from heliograph.local import FrameInfo, RingReader, RingWriter, WriterSlot
 
-# A socket buffer this large holds 20 ms at 1 Gbit/s: there is time to let packets gather, which saves half the work.
+# A socket buffer this large holds 20 ms at 1 Gbit/s; several sockets share the stream where it cannot be had. Either
+# way there is time to let packets gather, which saves half the work.
 _PATIENT_BUFFER_BYTES = 4_000_000
 _GATHER_S = 0.001
 _SMALL_BATCH = 8
@@ -111,28 +113,31 @@ class _RingStore:
 def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -> None:
     """Receive frames from `sock` and publish them on `ring` until its other end is closed."""
     shape = StreamShape(config.payload_bytes, config.packet_size_bytes)
-    with RingWriter(shape.slot_bytes, config.depth, max_readers=1) as writer:
-        batches = BatchReceiver(sock, config.source)
+    with RingWriter(shape.slot_bytes, config.depth, max_readers=1, writer_slots=OPEN_BLOCKS + 1) as writer:
+        ample = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= _PATIENT_BUFFER_BYTES
+        sinks = [sock] if ample else sockets.spread_stream_sink(sock)
+        patient = ample or len(sinks) > 1
+        batches = BatchReceiver(sinks, config.source)
         assembler = FrameAssembler(batches.memory, shape, _RingStore(writer, config))
-        patient = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= _PATIENT_BUFFER_BYTES
-        poller = select.poll()
-        poller.register(sock, select.POLLIN)
-        poller.register(ring, select.POLLIN)
+        poller = select.epoll()
+        for descriptor in (*(sink.fileno() for sink in sinks), ring.fileno()):
+            poller.register(descriptor, select.EPOLLIN)
         writer.add_reader(ring)
         while writer.filenos:
             deadline_ns = assembler.next_deadline_ns()
-            wait_ms = None if deadline_ns is None else max(0, deadline_ns - time.monotonic_ns()) // 1_000_000 + 1
-            ready = poller.poll(wait_ms)
-            if any(descriptor != sock.fileno() for descriptor, _ in ready):
-                writer.serve()
-            while writer.filenos:
-                lengths, segments = batches.receive()
-                if not len(lengths):
-                    break
-                assembler.receive(lengths, segments, time.monotonic_ns())
-                if patient and len(lengths) < _SMALL_BATCH:
-                    time.sleep(_GATHER_S)
+            wait_s = None if deadline_ns is None else max(0, deadline_ns - time.monotonic_ns()) / 1e9
+            messages = 0
+            for descriptor, _ in poller.poll(wait_s):
+                if descriptor == ring.fileno():
+                    writer.serve()
+                    continue
+                lengths, segments = batches.receive(descriptor)
+                if len(lengths):
+                    assembler.receive(lengths, segments, time.monotonic_ns())
+                messages += len(lengths)
             assembler.handle_timer(time.monotonic_ns())
+            if patient and 0 < messages < _SMALL_BATCH:
+                time.sleep(_GATHER_S)
 
 
 def main(arguments: list[str]) -> None:

@@ -25,8 +25,9 @@ Bytes = npt.NDArray[np.uint8]
 
 _WORDS = struct.Struct(">II")
 
-# Blocks under assembly at once; packets of one block may arrive among those of the next.
-_OPEN_BLOCKS = 3
+OPEN_BLOCKS = 8
+"""Blocks under assembly at once: as many as one stock socket buffer holds packets of, see `spread_stream_sink`."""
+
 # A block that gets no packet for this long is given up; Aravis' frame retention is 100 ms.
 _RETENTION_NS = 100_000_000
 # Looking for what can be taken at once costs as much as taking four messages singly.
@@ -334,7 +335,7 @@ class FrameAssembler(Generic[SlotT]):
         if block is None:
             if frame_id <= self._delivered_id:
                 return None
-            while len(self._blocks) >= _OPEN_BLOCKS:
+            while len(self._blocks) >= OPEN_BLOCKS:
                 self._finish(min(self._blocks))
             block = self._blocks[frame_id] = _Block(self._store.acquire(), self._shape, self._headers_of(block_word))
             self._newest_id = max(self._newest_id, frame_id)

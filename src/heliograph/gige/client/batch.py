@@ -1,4 +1,4 @@
-"""Takes datagrams from a socket in batches: one `recvmmsg` call fills many buffers.
+"""Takes datagrams from sockets in batches: one `recvmmsg` call fills many buffers.
 
 Where the kernel coalesces (UDP_GRO), each buffer holds a run of packets; elsewhere it holds one.
 
@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -47,17 +48,12 @@ class BatchReceiver:
 
     `memory` has shape (64, stride); after `receive`, message i is `memory[i, :lengths[i]]`, made of packets of
     `segments[i]` bytes (the last may be shorter), or of one packet where that is 0. `source` is the only address
-    whose packets count: the length of all others is set to 0.
+    whose packets count: the length of all others is set to 0. The sockets stay the caller's.
     """
 
-    def __init__(self, sock: socket.socket, source: str) -> None:
-        self._fd = sock.fileno()
-        try:
-            sock.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
-        except OSError as error:
-            # Kernels before 5.0 do not coalesce; every message is then one packet.
-            if error.errno != errno.ENOPROTOOPT:
-                raise
+    def __init__(self, sockets: Sequence[socket.socket], source: str) -> None:
+        for sock in sockets:
+            _coalesce(sock)
         self.memory = np.zeros((_MESSAGES, _STRIDE_BYTES), np.uint8)
         self._source = struct.unpack("=I", socket.inet_aton(source))[0]
         self._names = np.zeros((_MESSAGES, _NAME_BYTES // 4), np.uint32)
@@ -75,15 +71,15 @@ class BatchReceiver:
         self._control_bytes = headers["control_bytes"]
         self._lengths = messages["length"]
         self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
-        self._arguments = (self._fd, ctypes.c_void_p(messages.ctypes.data), _MESSAGES, _MSG_DONTWAIT, None)
+        self._arguments = (ctypes.c_void_p(messages.ctypes.data), _MESSAGES, _MSG_DONTWAIT, None)
 
-    def receive(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
-        """Take what the socket holds, without waiting, and give lengths and segment sizes in bytes; empty when nothing.
+    def receive(self, descriptor: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+        """Take what a socket holds, without waiting, and give lengths and segment sizes in bytes; empty when nothing.
 
         Raises `OSError` when the socket fails.
         """
         self._control_bytes[:] = _CONTROL_BYTES
-        count = self._recvmmsg(*self._arguments)
+        count = self._recvmmsg(descriptor, *self._arguments)
         if count < 0:
             code = ctypes.get_errno()
             if code not in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):
@@ -93,6 +89,15 @@ class BatchReceiver:
         # The only control message this socket gets: length (8 bytes), level, type, segment size (udp_cmsg_recv).
         segments = self._control[:count, 4] * (self._control_bytes[:count] >= 20)
         return lengths, segments
+
+
+def _coalesce(sock: socket.socket) -> None:
+    try:
+        sock.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+    except OSError as error:
+        # Kernels before 5.0 do not coalesce; every message is then one packet.
+        if error.errno != errno.ENOPROTOOPT:
+            raise
 
 
 def _addresses(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint64]:

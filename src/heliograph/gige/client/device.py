@@ -53,6 +53,7 @@ class GigeDevice:
         self._request_id = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._wake = threading.Event()
         self._heartbeat: threading.Thread | None = None
         self._lost: HeliographError | None = None
 
@@ -90,6 +91,8 @@ class GigeDevice:
     def write_register(self, address: int, value: int) -> None:
         """Write a 4-byte register."""
         self._request(Command.WRITEREG, gvcp.pack_writes([(address, value)]))
+        # It may have been the heartbeat timeout, by whatever name: the next heartbeat must not come too late.
+        self._wake.set()
 
     def read_memory(self, address: int, count_bytes: int) -> bytes:
         """Read any number of bytes; `address` is a multiple of 4."""
@@ -111,12 +114,14 @@ class GigeDevice:
         """Write bytes; `address` and length are multiples of 4."""
         for start in range(0, len(data), _CHUNK_BYTES):
             self._request(Command.WRITEMEM, gvcp.pack_memory(address + start, data[start : start + _CHUNK_BYTES]))
+        self._wake.set()
 
     def close(self) -> None:
         """Give control back; does nothing when closed already."""
         if self._closing.is_set():
             return
         self._closing.set()
+        self._wake.set()
         heartbeat, self._heartbeat = self._heartbeat, None
         if heartbeat is not None:
             heartbeat.join()
@@ -171,8 +176,13 @@ class GigeDevice:
         return f"{who}: close the camera there, or wait for its heartbeat to run out"
 
     def _beat(self, interval_s: float) -> None:
-        while not self._closing.wait(interval_s):
+        while True:
+            self._wake.wait(interval_s)
+            self._wake.clear()
+            if self._closing.is_set():
+                return
             try:
+                interval_s = self._heartbeat_interval_s()
                 held = self.read_register(Register.CONTROL_CHANNEL_PRIVILEGE) & _HELD
                 mine = held and self._controller() == self._seen_as
             except CameraLostError:

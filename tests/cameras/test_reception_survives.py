@@ -1,0 +1,67 @@
+"""Issue 2: reception survives what the user's own code does to its process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import heliograph
+from heliograph.testing.prepared import prepared_picture
+
+WIDTH, HEIGHT, RATE_HZ, SECONDS = 2028, 1520, 25, 20
+STOCK_BUFFER_BYTES = 212_992
+
+
+@pytest.fixture
+def camera_process(address: str) -> Iterator[str]:
+    """Serve 2028x1520 NV12 at 25 frames/s from a process of its own."""
+    words = [address, "survivor", str(WIDTH), str(HEIGHT), str(RATE_HZ)]
+    command = [sys.executable, "-m", "heliograph.testing.prepared", *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline()
+        yield address
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+@pytest.fixture
+def busy_interpreter() -> Iterator[None]:
+    """Keep a thread of this process in `while True: pass`, as far as a test can."""
+    going = True
+
+    def spin() -> None:
+        while going:
+            pass
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield
+    going = False
+    thread.join()
+
+
+@pytest.mark.usefixtures("busy_interpreter")
+def test_no_frame_is_lost_beside_a_busy_thread_with_the_stock_socket_buffer(camera_process: str) -> None:
+    assert int(Path("/proc/sys/net/core/rmem_default").read_text()) == STOCK_BUFFER_BYTES
+    ids, checked = [], 0
+    with heliograph.open(f"gige://{camera_process}?packet_size=1500&socket_buffer=0") as camera:
+        camera.features.DeviceLinkThroughputLimitMode = "On"
+        camera.features.DeviceLinkThroughputLimit = 125_000_000
+        for frame in camera.frames(RATE_HZ * SECONDS):
+            ids.append(frame.id)
+            assert frame.missing_packets == 0
+            if frame.id % 50 == 1:
+                assert np.array_equal(frame.data, prepared_picture(WIDTH, HEIGHT, frame.id))
+                checked += 1
+        statistics = camera.statistics
+    assert ids == list(range(1, RATE_HZ * SECONDS + 1))
+    assert checked == 10
+    assert (statistics.incomplete_frames, statistics.missing_packets, statistics.dropped_frames) == (0, 0, 0)
