@@ -16,7 +16,7 @@ from heliograph.sim.redgiant import RedGiantPass
 from heliograph.sim.rendering import PictureSource, Renderer
 from heliograph.sim.sensor import SensorModel
 from heliograph.sim.sky import sky
-from heliograph.sim.testcard import TestCard, TimeInserter
+from heliograph.sim.testcard import ChartScene, TimeInserter
 
 _TELESCOPE = Lens(focal_length_px=1_700.0)
 _COMMON = ("seed", "phase_us", "drift_ppm")
@@ -56,11 +56,11 @@ def _red_giant(url: CameraUrl, model: SensorModel, seed: int) -> PictureSource:
 
 
 def _test_card(url: CameraUrl, model: SensorModel, seed: int) -> PictureSource:
-    return Renderer(TestCard(model), model, seed, inserter=TimeInserter())
+    return Renderer(ChartScene(model), model, seed, inserter=TimeInserter())
 
 
 def _bench(url: CameraUrl, model: SensorModel, seed: int) -> PictureSource:
-    return PreparedPictures(Renderer(TestCard(model), model, seed))
+    return PreparedPictures(Renderer(ChartScene(model), model, seed))
 
 
 SCENES: dict[str, tuple[Callable[[CameraUrl, SensorModel, int], PictureSource], SensorModel, tuple[str, ...]]] = {

@@ -74,11 +74,17 @@ class SimCamera(CameraBase):
     def start(self) -> None:
         """Start the sensor; frame 1 begins the phase after this. Does nothing when it runs already."""
         if self._timeline is None:
-            self._pictures.prepare(self._control.settings)
-            self._acquisition_start_ns = self._clock.now_ns()
-            period_ns = 1e9 / rate_hz(self._model, self._control.settings)
-            self._timeline = Timeline(self._acquisition_start_ns + self._phase_ns, period_ns, self._drift_ppm)
-            self._last_id = self._frames = self._dropped_frames = 0
+            self._started()
+
+    def _started(self) -> Timeline:
+        settings = self._control.settings
+        self._pictures.prepare(settings)
+        self._acquisition_start_ns = self._clock.now_ns()
+        period_ns = 1e9 / rate_hz(self._model, settings)
+        timeline = Timeline(self._acquisition_start_ns + self._phase_ns, period_ns, self._drift_ppm)
+        self._timeline = timeline
+        self._last_id = self._frames = self._dropped_frames = 0
+        return timeline
 
     def stop(self) -> None:
         """Stop the sensor."""
@@ -93,9 +99,11 @@ class SimCamera(CameraBase):
 
         Raises `FrameTimeoutError` when that is too late.
         """
-        self.start()
+        timeline = self._timeline or self._started()
         settings = self._control.settings
-        timeline = self._retimed(1e9 / rate_hz(self._model, settings))
+        period_ns = 1e9 / rate_hz(self._model, settings)
+        if timeline.period_ns != period_ns:
+            timeline = self._timeline = timeline.retimed(max(1, self._last_id), period_ns)
         now_ns = self._clock.now_ns()
         newest_id = timeline.newest_id(now_ns - whole_ns(self._model, settings))
         frame_id = max(self._last_id + 1, newest_id)
@@ -118,14 +126,6 @@ class SimCamera(CameraBase):
             gain_db=settings.gain_db,
             metadata={"true_time_ns": start_ns, **self._pictures.truth(since_ns)},
         )
-
-    def _retimed(self, period_ns: float) -> Timeline:
-        """Give the timeline, which changes its period from the last frame taken when the settings did."""
-        timeline = self._timeline or Timeline(self._clock.now_ns(), period_ns)
-        if timeline.period_ns != period_ns:
-            timeline = timeline.retimed(max(1, self._last_id), period_ns)
-            self._timeline = timeline
-        return timeline
 
     def _check_patience(self, wait_ns: int, timeout_s: float) -> None:
         if wait_ns > timeout_s * 1e9:

@@ -35,9 +35,9 @@ def chart(width_px: int, height_px: int) -> npt.NDArray[np.uint8]:
     _ruler(cv2, picture)
     _bars(picture, slice(2 * unit, 9 * unit), slice(2 * unit, width_px - 2 * unit))
     _grey_steps(picture, slice(9 * unit, 13 * unit), slice(2 * unit, width_px - 2 * unit))
-    _siemens_star(cv2, picture, (width_px - 9 * unit, height_px - 12 * unit), 7 * unit)
-    _lines(picture, top=15 * unit, left=2 * unit, size_px=4 * unit)
-    text = (2 * unit, 23 * unit)
+    _siemens_star(cv2, picture, (width_px - 9 * unit, 22 * unit), 7 * unit)
+    _lines(picture, top=15 * unit, left=2 * unit, size_px=3 * unit)
+    text = (2 * unit, 28 * unit)
     cv2.putText(picture, "Heliograph", text, cv2.FONT_HERSHEY_DUPLEX, unit / 12, _INK, max(1, unit // 10), cv2.LINE_AA)
     # A lens is never sharper than this; without it, edges alias in the mosaic.
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.6))

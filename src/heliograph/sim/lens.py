@@ -13,20 +13,15 @@ from heliograph.sim.grid import Grid
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """A lens on the middle of the sensor.
-
-    >>> Lens(focal_length_px=1000.0).illumination_at(1000.0)
-    0.25
-    """
+    """A lens on the middle of the sensor; the default one, of infinite focal length, darkens nothing."""
 
     focal_length_px: float = math.inf
 
-    def illumination_at(self, radius_px: float) -> float:
-        """Light at a distance from the axis, relative to that on the axis: the fourth power of the cosine."""
-        return 1 / (1 + (radius_px / self.focal_length_px) ** 2) ** 2
-
     def illumination(self, grid: Grid, sensor_px: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """Give the relative light at a grid's points, shape (rows, columns), for a sensor of (width, height) px."""
+        """Give the light at a grid's points relative to that on the axis, shape (rows, columns).
+
+        It is the fourth power of the cosine of the angle to the axis; `sensor_px` is the sensor's (width, height).
+        """
         width_px, height_px = sensor_px
         x = grid.x_px + grid.step_x_px * np.arange(grid.columns) - (width_px - 1) / 2
         y = grid.y_px + grid.step_y_px * np.arange(grid.rows) - (height_px - 1) / 2

@@ -22,6 +22,8 @@ _SCALE = 2
 _SEAM_PX = 60
 _STARS = 150
 _BRIGHTEST = 14.0
+# What the first would be, had light no upper bound.
+_BRIGHTEST_UNBOUND = 50.0
 # The photograph shall not outshine the stars before it.
 _PHOTOGRAPH_LIGHT = 0.8
 # The giant stands alone.
@@ -95,11 +97,11 @@ def _strip(photograph: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def _stars(rng: np.random.Generator, width: int, height: int) -> list[Star]:
     """Stars anywhere, few of them bright, of every colour but red."""
-    rank = (np.arange(_STARS) + 1.0) ** -0.9
+    peaks = np.minimum(_BRIGHTEST, _BRIGHTEST_UNBOUND * (np.arange(_STARS) + 1.0) ** -0.7)
     places = rng.uniform((0, 0), (width, height), (_STARS, 2))
     # The brightest go round all the colours, so that every sky has each of them.
     order = rng.permutation(len(STAR_COLORS))
     return [
-        Star(float(x), float(y), float(_BRIGHTEST * peak), STAR_COLORS[order[index % len(STAR_COLORS)]])
-        for index, ((x, y), peak) in enumerate(zip(places, rank, strict=True))
+        Star(float(x), float(y), float(peak), STAR_COLORS[order[index % len(STAR_COLORS)]])
+        for index, ((x, y), peak) in enumerate(zip(places, peaks, strict=True))
     ]

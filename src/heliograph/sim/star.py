@@ -20,10 +20,11 @@ STAR_COLORS = (
     (255, 210, 161),
     (255, 198, 140),
 )
-_CORE_PX = 1.7
-_MOFFAT_BETA = 2.2
-_SPIKE_LENGTH_PX = 26.0
-_SPIKE_WIDTH_PX = 0.9
+_CORE_PX = 2.6
+_MOFFAT_BETA = 1.9
+_SPIKE_LIGHT = 0.05
+_SPIKE_LENGTH_PX = 30.0
+_SPIKE_WIDTH_PX = 1.4
 _FAINTEST = 0.004
 
 
@@ -38,12 +39,11 @@ class Star:
 
     def draw(self, sky: npt.NDArray[np.float32]) -> None:
         """Add the star to a sky (h, w, 3)."""
-        reach_px = math.ceil(12 + _SPIKE_LENGTH_PX * max(0.0, math.log(0.02 * self.peak / _FAINTEST)))
+        reach_px = math.ceil(16 + _SPIKE_LENGTH_PX * max(0.0, math.log(_SPIKE_LIGHT * self.peak / _FAINTEST)))
         patch, dx, dy = _around(sky, self.x_px, self.y_px, reach_px)
         square = dx**2 + dy**2
-        shape = (1 + square / _CORE_PX**2) ** -_MOFFAT_BETA + 0.004 * np.exp(-np.sqrt(square) / 9)
-        for along, across in ((dx, dy), (dy, dx)):
-            shape += 0.02 * np.exp(-np.abs(along) / _SPIKE_LENGTH_PX - (across / _SPIKE_WIDTH_PX) ** 2)
+        shape = (1 + square / _CORE_PX**2) ** -_MOFFAT_BETA + 0.003 * np.exp(-np.sqrt(square) / 16)
+        shape += _SPIKE_LIGHT * _spikes(dx, dy, _SPIKE_LENGTH_PX)
         # Fades out towards the patch's edge, which would show as a square otherwise.
         shape *= np.clip(2 - 2 * np.sqrt(square) / reach_px, 0, 1)
         patch += (self.peak * shape)[:, :, None] * _tint(self.color)
@@ -55,29 +55,38 @@ class RedGiant:
 
     x_px: float
     y_px: float
-    radius_px: float = 25.0
-    color: tuple[float, float, float] = (0.93, 0.175, 0.09)
-    limb_darkening: tuple[float, float, float] = (0.42, 0.7, 0.8)
+    radius_px: float = 27.0
+    color: tuple[float, float, float] = (0.97, 0.22, 0.10)
+    limb_darkening: tuple[float, float, float] = (0.55, 0.78, 0.85)
     """Linear law, by channel: a limb is darker in blue than in red."""
+    glow: tuple[float, float, float] = (0.34, 0.06, 0.03)
 
     def draw(self, sky: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
         """Put the giant into a sky (h, w, 3), in front of what is there."""
         cv2 = opencv()
-        patch, dx, dy = _around(sky, self.x_px, self.y_px, math.ceil(7 * self.radius_px))
+        reach = 7
+        patch, dx, dy = _around(sky, self.x_px, self.y_px, math.ceil(reach * self.radius_px))
         distance = np.sqrt(dx**2 + dy**2) / self.radius_px
         mu = np.sqrt(np.clip(1 - distance**2, 0, 1))[:, :, None]
         disc = np.array(self.color) * (1 - np.array(self.limb_darkening) * (1 - mu))
-        mottling = cv2.GaussianBlur(rng.standard_normal(distance.shape), (0, 0), self.radius_px / 6)
-        disc *= 1 + 0.05 * (mottling / mottling.std())[:, :, None]
+        mottling = cv2.GaussianBlur(rng.standard_normal(distance.shape), (0, 0), self.radius_px / 7)
+        disc *= 1 + 0.07 * (mottling / mottling.std())[:, :, None]
         # The edge is as soft as the telescope's own blur.
-        cover = np.clip((1 - distance) * self.radius_px / 2.4 + 0.5, 0, 1)[:, :, None]
-        glow = np.exp(-np.clip(distance - 1, 0, None) * 1.1)[:, :, None] * np.array((0.23, 0.045, 0.02))
-        glow *= np.clip(7 - distance, 0, 1)[:, :, None]
-        patch[:] = disc * cover + (patch + glow) * (1 - cover)
+        cover = np.clip((1 - distance) * self.radius_px / 5 + 0.5, 0, 1)[:, :, None]
+        spread = np.exp(-np.clip(distance - 1, 0, None) * 0.9) + 0.5 * _spikes(dx, dy, 1.6 * self.radius_px)
+        spread *= np.clip(reach - distance, 0, 1)
+        patch[:] = disc * cover + (patch + spread[:, :, None] * np.array(self.glow)) * (1 - cover)
+
+
+def _spikes(dx: npt.NDArray[np.float64], dy: npt.NDArray[np.float64], length_px: float) -> npt.NDArray[np.float64]:
+    """What the four arms of the spider make of a point's light, 1 in the middle."""
+    rays = [np.exp(-np.abs(a) / length_px - (b / _SPIKE_WIDTH_PX) ** 2) for a, b in ((dx, dy), (dy, dx))]
+    return np.asarray(np.maximum(*rays))
 
 
 def _tint(color: tuple[int, int, int]) -> npt.NDArray[np.float32]:
-    return (np.array(color) / max(color)).astype(np.float32)
+    # Twice the colour that an eye sees, as in photographs meant to please.
+    return ((np.array(color) / max(color)) ** 2).astype(np.float32)
 
 
 def _around(

@@ -17,10 +17,10 @@ from heliograph.sim.sensor import SensorModel
 from heliograph.sim.timecode import SMALLEST_HEIGHT, SMALLEST_WIDTH, Reading, drawn
 from heliograph.sim.timecode import read_cells as read
 
-__all__ = ["Reading", "TestCard", "TimeInserter", "read"]
+__all__ = ["Reading", "ChartScene", "TimeInserter", "read"]
 
 
-class TestCard:
+class ChartScene:
     """A chart that fills the sensor's field and does not move."""
 
     def __init__(self, model: SensorModel) -> None:
