@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> None:
     """Run the receiving process: descriptors of the UDP socket and the ring, then the config as JSON."""
     # Ctrl-C reaches every process of a terminal; the user's program decides when reception ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prefer_promptness()
+    prefer_promptness(realtime=True)
     config = ReceptionConfig(**json.loads(arguments[2]))
     gc.disable()
     receive(socket.socket(fileno=int(arguments[0])), socket.socket(fileno=int(arguments[1])), config)
