@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import NoReturn
 
 from heliograph.core import CameraBase, Features, Frame, FrameTimeoutError, StreamStatistics
 from heliograph.sim.clock import BoottimeClock, SensorClock
@@ -41,6 +42,8 @@ class SimCamera(CameraBase):
         self._drift_ppm = drift_ppm
         self._acquisition_start_ns = 0
         self._timeline: Timeline | None = None
+        self._timed: SensorSettings | None = None
+        self._whole_ns = 0
         self._last_id = self._frames = self._dropped_frames = 0
         identity = {
             "DeviceVendorName": "Heliograph",
@@ -101,18 +104,18 @@ class SimCamera(CameraBase):
         """
         timeline = self._timeline or self._started()
         settings = self._control.settings
-        period_ns = 1e9 / rate_hz(self._model, settings)
-        if timeline.period_ns != period_ns:
-            timeline = self._timeline = timeline.retimed(max(1, self._last_id), period_ns)
+        if settings is not self._timed:
+            timeline = self._retimed(timeline, settings)
         now_ns = self._clock.now_ns()
-        newest_id = timeline.newest_id(now_ns - whole_ns(self._model, settings))
-        frame_id = max(self._last_id + 1, newest_id)
+        frame_id = max(self._last_id + 1, timeline.newest_id(now_ns - self._whole_ns))
         start_ns = timeline.exposure_start_ns(frame_id)
-        self._check_patience(start_ns + whole_ns(self._model, settings) - now_ns, timeout_s)
+        ready_ns = start_ns + self._whole_ns
+        if ready_ns - now_ns > timeout_s * 1e9:
+            self._give_up(ready_ns - now_ns, timeout_s)
         # Rendered while the sensor exposes: its pixels follow from the settings at this moment and from nothing else.
         since_ns = start_ns - self._acquisition_start_ns
         data = self._pictures.picture(settings, frame_id, since_ns, start_ns)
-        self._clock.sleep_until_ns(start_ns + whole_ns(self._model, settings))
+        self._clock.sleep_until_ns(ready_ns)
         self._dropped_frames += frame_id - self._last_id - 1
         self._last_id = frame_id
         self._frames += 1
@@ -127,10 +130,18 @@ class SimCamera(CameraBase):
             metadata={"true_time_ns": start_ns, **self._pictures.truth(since_ns)},
         )
 
-    def _check_patience(self, wait_ns: int, timeout_s: float) -> None:
-        if wait_ns > timeout_s * 1e9:
-            self._clock.sleep_until_ns(self._clock.now_ns() + round(timeout_s * 1e9))
-            raise FrameTimeoutError(
-                f"the next frame of {self._name} is whole in {wait_ns / 1e9:.3g} s, waited for {timeout_s:g} s: "
-                "raise the timeout or the frame rate, or shorten the exposure"
-            )
+    def _retimed(self, timeline: Timeline, settings: SensorSettings) -> Timeline:
+        """Give the timeline of changed settings: a new period begins with the last frame taken."""
+        self._timed = settings
+        self._whole_ns = whole_ns(self._model, settings)
+        period_ns = 1e9 / rate_hz(self._model, settings)
+        if timeline.period_ns != period_ns:
+            timeline = self._timeline = timeline.retimed(max(1, self._last_id), period_ns)
+        return timeline
+
+    def _give_up(self, wait_ns: int, timeout_s: float) -> NoReturn:
+        self._clock.sleep_until_ns(self._clock.now_ns() + round(timeout_s * 1e9))
+        raise FrameTimeoutError(
+            f"the next frame of {self._name} is whole in {wait_ns / 1e9:.3g} s, waited for {timeout_s:g} s: "
+            "raise the timeout or the frame rate, or shorten the exposure"
+        )

@@ -20,11 +20,8 @@ FORMATS = tuple(
 """Pixel formats that a simulated camera gives."""
 
 _ADC_BITS = 12
-
-# Y, Cb, Cr of ITU-R BT.601-7 with full range, from R, G, B.
-_LUMA = (0.299, 0.587, 0.114)
-_CB = (-0.168736, -0.331264, 0.5, 128.0)
-_CR = (0.5, -0.418688, -0.081312, 128.0)
+# Even, and few enough for the planes of a strip to stay in the second-level cache.
+_STRIP_ROWS = 32
 
 
 def mosaic_bits(pixel_format: PixelFormat) -> int:
@@ -51,30 +48,34 @@ def develop(mosaic: npt.NDArray[Any], pixel_format: PixelFormat) -> npt.NDArray[
             return convert(mosaic, source, "Mono16") >> (16 - pixel_format.bits)
         case Layout.RGB | Layout.BGR:
             return convert(mosaic, source, pixel_format.name)
-        case Layout.NV12:
-            return _nv12(convert(mosaic, source, "RGB8"))
         case _:
-            return _yuyv(convert(mosaic, source, "RGB8"))
+            return _ycbcr(convert(mosaic, source, "RGB8"), pixel_format.layout)
 
 
-def _nv12(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _ycbcr(rgb: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.uint8]:
+    """Give NV12 or YUYV; chroma is the mean of the pixels that share it."""
     height, width = rgb.shape[:2]
+    if layout is Layout.YUYV:
+        picture = np.empty((height, width, 2), np.uint8)
+        for top in range(0, height, _STRIP_ROWS):
+            strip = slice(top, top + _STRIP_ROWS)
+            luma, chroma = _luma_chroma(rgb[strip], 1)
+            opencv().merge([luma, chroma.reshape(luma.shape)], picture[strip])
+        return picture
     picture = np.empty((height * 3 // 2, width), np.uint8)
-    picture[:height] = opencv().transform(rgb, np.array([_LUMA]))
-    picture[height:] = _chroma(rgb, (width // 2, height // 2)).reshape(height // 2, width)
+    for top in range(0, height, _STRIP_ROWS):
+        luma, chroma = _luma_chroma(rgb[top : top + _STRIP_ROWS], 2)
+        picture[top : top + len(luma)] = luma
+        picture[height + top // 2 :][: len(chroma)] = chroma.reshape(-1, width)
     return picture
 
 
-def _yuyv(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    height, width = rgb.shape[:2]
-    picture = np.empty((height, width, 2), np.uint8)
-    picture[:, :, 0] = opencv().transform(rgb, np.array([_LUMA]))
-    picture[:, :, 1] = _chroma(rgb, (width // 2, height)).reshape(height, width)
-    return picture
-
-
-def _chroma(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Give Cb and Cr, shape (h, w, 2), of the mean colour of the pixels that share them."""
+def _luma_chroma(rgb: npt.NDArray[np.uint8], rows_a_sample: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Give Y, shape (h, w), and pairs of Cb and Cr, shape (h / rows_a_sample, w / 2, 2)."""
     cv2 = opencv()
-    shared = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.transform(shared, np.array([_CB, _CR])))
+    height, width = rgb.shape[:2]
+    # OpenCV's YCrCb is that of JPEG: ITU-R BT.601-7, full range.
+    luma, cr, cb = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb))
+    size = (width // 2, height // rows_a_sample)
+    # At exactly half the size, bilinear is the mean; INTER_AREA takes ten times as long for one direction alone.
+    return luma, cv2.merge([cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in (cb, cr)])

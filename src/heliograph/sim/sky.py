@@ -73,7 +73,7 @@ def sky(seed: int) -> Sky:
     photograph = cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     strip = _strip(photograph[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX])
     canvas = cv2.resize(strip, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_CUBIC)
-    canvas = np.clip(canvas * np.float32(_PHOTOGRAPH_LIGHT / 255), 0, None)
+    canvas *= _PHOTOGRAPH_LIGHT / 255
     height, width, _ = canvas.shape
     giant = RedGiant(x_px=0.56 * width, y_px=0.5 * height)
     for star in _stars(rng, width, height):

@@ -41,7 +41,7 @@ class Star:
         """Add the star to a sky (h, w, 3)."""
         reach_px = math.ceil(16 + _SPIKE_LENGTH_PX * max(0.0, math.log(_SPIKE_LIGHT * self.peak / _FAINTEST)))
         patch, dx, dy = _around(sky, self.x_px, self.y_px, reach_px)
-        square = dx**2 + dy**2
+        square = (dx**2 + dy**2).astype(np.float32)
         shape = (1 + square / _CORE_PX**2) ** -_MOFFAT_BETA + 0.003 * np.exp(-np.sqrt(square) / 16)
         shape += _SPIKE_LIGHT * _spikes(dx, dy, _SPIKE_LENGTH_PX)
         # Fades out towards the patch's edge, which would show as a square otherwise.
@@ -78,10 +78,11 @@ class RedGiant:
         patch[:] = disc * cover + (patch + spread[:, :, None] * np.array(self.glow)) * (1 - cover)
 
 
-def _spikes(dx: npt.NDArray[np.float64], dy: npt.NDArray[np.float64], length_px: float) -> npt.NDArray[np.float64]:
+def _spikes(dx: npt.NDArray[np.float64], dy: npt.NDArray[np.float64], length_px: float) -> npt.NDArray[np.float32]:
     """What the four arms of the spider make of a point's light, 1 in the middle."""
-    rays = [np.exp(-np.abs(a) / length_px - (b / _SPIKE_WIDTH_PX) ** 2) for a, b in ((dx, dy), (dy, dx))]
-    return np.asarray(np.maximum(*rays))
+    along = [np.exp(-np.abs(each) / length_px).astype(np.float32) for each in (dx, dy)]
+    across = [np.exp(-((each / _SPIKE_WIDTH_PX) ** 2)).astype(np.float32) for each in (dx, dy)]
+    return np.asarray(np.maximum(along[0] * across[1], along[1] * across[0]))
 
 
 def _tint(color: tuple[int, int, int]) -> npt.NDArray[np.float32]:
@@ -92,8 +93,8 @@ def _tint(color: tuple[int, int, int]) -> npt.NDArray[np.float32]:
 def _around(
     sky: npt.NDArray[np.float32], x_px: float, y_px: float, reach_px: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Give the part of a sky around a place, and each pixel's distance to it along x and y."""
+    """Give the part of a sky around a place, and its columns' (1, w) and rows' (h, 1) distances to it."""
     left, top = max(0, round(x_px) - reach_px), max(0, round(y_px) - reach_px)
     patch = sky[top : round(y_px) + reach_px + 1, left : round(x_px) + reach_px + 1]
-    y, x = np.mgrid[top : top + patch.shape[0], left : left + patch.shape[1]]
+    y, x = np.ogrid[top : top + patch.shape[0], left : left + patch.shape[1]]
     return patch, x - x_px, y - y_px
