@@ -2,12 +2,20 @@
 
 import errno
 import socket
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from heliograph.core import AddressError
 from heliograph.gige.gvcp import PORT
-from heliograph.gige.sockets import open_broadcast_listener, open_control, open_stream_source
+from heliograph.gige.gvsp import PacketFormat
+from heliograph.gige.sockets import (
+    open_broadcast_listener,
+    open_control,
+    open_stream_sink,
+    open_stream_source,
+    spread_stream_sink,
+)
 
 
 def test_port_of_a_camera_is_taken_once(address: str) -> None:
@@ -50,3 +58,39 @@ def test_interface_that_does_not_exist() -> None:
         open_broadcast_listener("255.255.255.255", "no-such0")
     assert isinstance(error.value.__cause__, OSError)
     assert error.value.__cause__.errno == errno.ENODEV
+
+
+def packet(packet_id: int) -> bytes:
+    return (1).to_bytes(4, "big") + (PacketFormat.PAYLOAD << 24 | packet_id).to_bytes(4, "big")
+
+
+def test_packets_of_a_stream_are_spread_in_runs_of_32_and_in_order(address: str) -> None:
+    with open_stream_source(address) as source, ExitStack() as stack:
+        sinks = [stack.enter_context(sink) for sink in spread_stream_sink(open_stream_sink(address, 0))]
+        assert {sink.getsockname() for sink in sinks} == {sinks[0].getsockname()}
+        ids = [*range(100), 32 * len(sinks), 32 * len(sinks) + 1]
+        for packet_id in ids:
+            source.sendto(packet(packet_id), sinks[0].getsockname())
+        source.sendto(b"short", sinks[0].getsockname())
+        arrived = [received(sink) for sink in sinks]
+        assert arrived[0] == [*map(packet, [*range(32), *ids[-2:]]), b"short"]
+        assert arrived[1:4] == [[*map(packet, range(start, min(start + 32, 100)))] for start in (32, 64, 96)]
+        assert not any(arrived[4:])
+
+
+def received(sink: socket.socket) -> list[bytes]:
+    datagrams = []
+    with suppress(BlockingIOError):
+        while True:
+            datagrams.append(sink.recv(100, socket.MSG_DONTWAIT))
+    return datagrams
+
+
+def test_where_sockets_cannot_share_one_takes_all(address: str) -> None:
+    # A second socket with the same port that does not share it, as another user's would be.
+    with open_stream_sink(address, 0) as sink:
+        sink.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stranger.bind(sink.getsockname())
+            assert spread_stream_sink(sink) == [sink]

@@ -224,6 +224,15 @@ def beats(scripted: Scripted) -> list[float]:
     return [at_s for at_s, command in scripted.commands if command.payload == asked]
 
 
+def test_heartbeats_follow_a_timeout_that_is_shortened_later(scripted: Scripted, wait_for: WaitFor) -> None:
+    with GigeDevice.open(scripted.address) as device:
+        device.write_register(Register.HEARTBEAT_TIMEOUT, 300)
+        changed_s = time.monotonic()
+        wait_for(lambda: len(beats(scripted)) >= 5)
+    # The first heartbeat comes at once, then one in 0.1 s; at the old timeout of 30 s it would be one in 1 s.
+    assert beats(scripted)[4] - changed_s < 1.5
+
+
 def test_a_heartbeat_timeout_of_0_makes_no_storm(scripted: Scripted, wait_for: WaitFor) -> None:
     scripted.set(Register.HEARTBEAT_TIMEOUT, 0)
     start_s = time.monotonic()

@@ -152,6 +152,7 @@ class GigeDevice:
             raise CameraBusyError(f"the camera at {self.address} is controlled by {self._controller_text()}")
         # As the camera sees us, which is not as we do behind a router.
         self._seen_as = self._controller()
+        self._wake.clear()
         self._heartbeat = threading.Thread(
             target=self._beat, args=(interval_s,), name=f"heliograph-heartbeat-{self.address}", daemon=True
         )
