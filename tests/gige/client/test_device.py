@@ -181,6 +181,24 @@ def test_a_flood_of_garbage_neither_hangs_nor_makes_a_storm(scripted: Scripted) 
             device.read_register(0)
 
 
+class AlwaysReady:
+    """A poller of a socket that is never empty."""
+
+    def poll(self, wait_ms: float) -> list[tuple[int, int]]:
+        return [(0, 1)]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_flood_that_never_pauses_keeps_nobody_from_giving_up(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with GigeDevice.open(scripted.address, control=False) as device:
+        monkeypatch.setattr(device, "_poller", AlwaysReady())
+        monkeypatch.setattr(device, "_receive", lambda: b"garbage!")
+        with pytest.raises(CameraLostError, match="does not answer"):
+            device.read_register(0)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -212,9 +230,9 @@ def test_ids_are_never_0(scripted: Scripted) -> None:
 def test_heartbeats_come_three_times_in_the_timeout(scripted: Scripted, wait_for: WaitFor) -> None:
     scripted.set(Register.HEARTBEAT_TIMEOUT, 600)
     with GigeDevice.open(scripted.address):
-        wait_for(lambda: len(beats(scripted)) >= 4)
+        wait_for(lambda: len(beats(scripted)) >= 5)
     times = beats(scripted)
-    # The first read of the privilege is no heartbeat, it comes before control is taken.
+    # The first read of the privilege comes before control is taken, the second right after that write.
     pauses = [later - earlier for earlier, later in itertools.pairwise(times[1:])]
     assert 0.15 < min(pauses) < 0.4
 
@@ -237,7 +255,8 @@ def test_a_heartbeat_timeout_of_0_makes_no_storm(scripted: Scripted, wait_for: W
     scripted.set(Register.HEARTBEAT_TIMEOUT, 0)
     start_s = time.monotonic()
     with GigeDevice.open(scripted.address):
-        wait_for(lambda: len(beats(scripted)) >= 4)
+        # One before control is taken, one right after it, then one in 100 ms.
+        wait_for(lambda: len(beats(scripted)) >= 5)
     assert time.monotonic() - start_s > 0.25
 
 

@@ -63,11 +63,10 @@ class NodeMapFeatures(Features):
         # GenApi keeps the interpreter lock while it waits for its own: without this one, two threads would each hold
         # what the other wants, for ever.
         self._lock = threading.RLock()
-        self._failures: list[HeliographError] = []
         self._map = self._genapi.NodeMap()
         try:
             self._map.load_xml_from_string(download_xml(device))
-            self._port = _port_class(self._genapi)(RegisterPort(device), self._failures)
+            self._port = _port_class(self._genapi)(RegisterPort(device))
             self._map.connect(self._port, "Device")
             self._categories = dict(self._walk("Root"))
         except self._genapi.GenericException as error:
@@ -196,34 +195,24 @@ class NodeMapFeatures(Features):
 
     @contextlib.contextmanager
     def _asked(self, name: str) -> Iterator[Any]:
-        """Give a node to work with; none of GenApi's exceptions, and none that it swallows, gets past here."""
+        """Give a node to work with; none of GenApi's exceptions gets past here."""
         if name not in self._categories:
             raise FeatureNotFoundError(f"the camera has no feature {name!r}{self._similar(name)}")
         with self._lock:
-            self._failures.clear()
             # The method of GenApi's INodeMap; only the Python wrapper spells it with an underscore.
             self._map._invalidate_nodes()  # noqa: SLF001
             try:
                 yield self._map.get_node(name)
-            except (self._genapi.GenericException, HeliographError, SystemError) as error:
-                explained = self._explained(name, error)
-                if explained is error:
-                    raise
-                raise explained from error
-            if self._failures:
-                raise self._explained(name, self._failures[0])
+            except (self._genapi.GenericException, RemoteStatusError) as error:
+                raise self._explained(name, error) from error
 
-    def _explained(self, name: str, error: Exception) -> Exception:
-        # What the port met comes first: GenApi's own words about it are of no use to anybody.
-        cause = self._failures[0] if self._failures else error
-        if isinstance(cause, RemoteStatusError):
-            refused = cause.status == Status.INVALID_PARAMETER
-            kind = FeatureValueError if refused else FeatureAccessError
-            return kind(f"{name}: {cause}")
-        if isinstance(cause, (HeliographError, SystemError)):
-            return cause
-        kind = FeatureAccessError if isinstance(cause, self._genapi.AccessException) else FeatureValueError
-        return kind(f"{name}: {_reason(cause)}")
+    def _explained(self, name: str, error: Exception) -> HeliographError:
+        # What the port raises comes through GenApi as it is.
+        if isinstance(error, RemoteStatusError):
+            kind = FeatureValueError if error.status == Status.INVALID_PARAMETER else FeatureAccessError
+            return kind(f"{name}: {error}")
+        kind = FeatureAccessError if isinstance(error, self._genapi.AccessException) else FeatureValueError
+        return kind(f"{name}: {_reason(error)}")
 
     def _similar(self, name: str) -> str:
         similar = difflib.get_close_matches(name, self._categories)
@@ -254,26 +243,17 @@ def _reason(error: Exception) -> str:
 
 def _port_class(genapi: Any) -> Any:
     class Port(genapi.AbstractPort):  # type: ignore[misc]  # genicam has no types
-        """GenApi's way to the camera; what goes wrong is also kept aside, since GenApi swallows some of it."""
+        """GenApi's way to the camera."""
 
-        def __init__(self, port: RegisterPort, failures: list[HeliographError]) -> None:
+        def __init__(self, port: RegisterPort) -> None:
             super().__init__()
             self._port = port
-            self._failures = failures
 
         def read(self, address: int, length: int) -> bytes:
-            try:
-                return self._port.read(address, length)
-            except HeliographError as error:
-                self._failures.append(error)
-                raise
+            return self._port.read(address, length)
 
         def write(self, address: int, data: bytes) -> None:
-            try:
-                self._port.write(address, bytes(data))
-            except HeliographError as error:
-                self._failures.append(error)
-                raise
+            self._port.write(address, bytes(data))
 
         def get_access_mode(self) -> Any:
             return genapi.EAccessMode.RW
