@@ -108,8 +108,7 @@ with heliograph.open("gige://GV01", width=128, height=64, pixel_format="RGB8") a
     shapes, ids, missing = zip(*told["frames"], strict=True)
     assert list(shapes) == [[64, 128, 3]] * 100
     assert list(ids) == sorted(set(ids))
-    # This camera pauses within a frame when the machine is busy; most frames come whole all the same.
-    assert missing.count(0) >= 20
+    assert missing == (0,) * 100
     assert told["locked"] == ["FeatureAccessError", "DeviceID is read-only"]
     assert told["other"] == [64, 256]
 
