@@ -10,7 +10,7 @@ import numpy.typing as npt
 from heliograph.sim.rendering import Renderer
 from heliograph.sim.sensor import SensorModel, SensorSettings
 
-BENCH_MODEL = SensorModel(line_time_ns=100, blank_lines=0, default_exposure_us=100.0, default_rate_hz=100.0)
+BENCH_MODEL = SensorModel(line_time_ns=100, blank_lines=0, default_exposure_us=100.0, default_rate_hz=100.0, buffers=8)
 """A sensor that is read out so quickly that it never limits what is behind it: 2000 frames/s."""
 
 _PICTURES = 8

@@ -17,8 +17,8 @@ class SimCamera(CameraBase):
     """A camera whose sensor exposes by the clock, whether or not somebody takes its frames.
 
     Row r of frame k begins to expose at start + phase + (k-1) * period * (1 + drift) + r * line time. `grab` gives the
-    oldest frame not yet taken of those the sensor still holds: the newest whole one, and those to come. Frames that
-    nobody took in time, because the program or the rendering was slow, are skipped: ids show a gap and
+    oldest frame not yet taken of those the driver still holds: the newest whole ones, as many as it has buffers, and
+    those to come. Frames that nobody took in time, because the program or the rendering was slow, are skipped: ids show a gap and
     `statistics.dropped_frames` counts them.
 
     Frames are taken by one thread; features may be set by any.
@@ -107,7 +107,8 @@ class SimCamera(CameraBase):
         if settings is not self._timed:
             timeline = self._retimed(timeline, settings)
         now_ns = self._clock.now_ns()
-        frame_id = max(self._last_id + 1, timeline.newest_id(now_ns - self._whole_ns))
+        newest_id = timeline.newest_id(now_ns - self._whole_ns)
+        frame_id = max(self._last_id + 1, newest_id - self._model.buffers + 1)
         start_ns = timeline.exposure_start_ns(frame_id)
         ready_ns = start_ns + self._whole_ns
         if ready_ns - now_ns > timeout_s * 1e9:

@@ -31,6 +31,8 @@ class SensorModel:
     default_exposure_us: float = 2_000.0
     """The exposure at which a scene's full light fills the well."""
     default_rate_hz: float = 25.0
+    buffers: int = 1
+    """Whole pictures that the driver keeps for a program that comes late."""
 
 
 @dataclass(frozen=True, slots=True)
