@@ -45,7 +45,7 @@ class Sky:
 
 
 def photograph_path() -> Path:
-    """Find the Hubble Deep Field (NASA, ESA, 2012) that ships in scikit-image's wheel, without importing it.
+    """Find the Hubble Deep Field (NASA, public domain) that ships in scikit-image's wheel, without importing it.
 
     Raises `MissingDependencyError` with the line that installs it.
     """

@@ -56,7 +56,7 @@ class RedGiant:
     x_px: float
     y_px: float
     radius_px: float = 27.0
-    color: tuple[float, float, float] = (0.97, 0.22, 0.10)
+    color: tuple[float, float, float] = (0.88, 0.19, 0.09)
     limb_darkening: tuple[float, float, float] = (0.55, 0.78, 0.85)
     """Linear law, by channel: a limb is darker in blue than in red."""
     glow: tuple[float, float, float] = (0.34, 0.06, 0.03)
