@@ -43,7 +43,7 @@ def streamed(camera_mtu: int, client_mtu: int, rule: str = "") -> Any:
     return json.loads(done.stdout)
 
 
-# Sizes within 32 bytes of what arrives at most are near enough: 2 % more packets, and fewer lost test packets to wait for.
+# The client takes what is within 32 bytes of the best: 2 % more packets, and fewer lost test packets to wait for.
 NEAR_BYTES = 32
 
 
@@ -61,8 +61,8 @@ def test_packets_are_as_large_as_the_smaller_end_takes(camera_mtu: int, client_m
 
 
 def test_a_limit_between_the_ends_is_found_by_test_packets() -> None:
-    # What a switch does that takes no larger packets: it drops them and says nothing. What is above 1500 is a few packets
-    # that the kernel has not cut apart.
+    # A switch that takes no larger packets drops them and says nothing. What is above 1500 is a few packets that the
+    # kernel has not cut apart.
     rule = "add table inet t; add chain inet t i { type filter hook input priority 0; }; "
     rule += "add rule inet t i ip length 1301-1500 drop"
     told = streamed(1500, 1500, rule)
