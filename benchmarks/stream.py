@@ -30,7 +30,7 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     print(
-        f"loopback (no packet on the wire), {WIDTH}x{HEIGHT} {PIXEL_FORMAT}, packets of {PACKET_SIZE_BYTES}, {seconds:g} s"
+        f"loopback (no packet on the wire), {WIDTH}x{HEIGHT} {PIXEL_FORMAT}, packet size {PACKET_SIZE_BYTES}"
     )
     print("  asked    frames  incomplete  dropped     MB/s   CPU of device, receiver, user")
     best_mb_per_s = 0.0
