@@ -9,9 +9,14 @@ from heliograph.sim.testcard import ChartScene
 
 
 @pytest.fixture
-def bench() -> SimCamera:
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def bench(clock: ManualClock) -> SimCamera:
     pictures = PreparedPictures(Renderer(ChartScene(BENCH_MODEL), BENCH_MODEL, seed=1))
-    camera = SimCamera("bench", pictures, BENCH_MODEL, ManualClock())
+    camera = SimCamera("bench", pictures, BENCH_MODEL, clock)
     camera.features["Width"], camera.features["Height"] = 640, 480
     return camera
 
@@ -30,6 +35,17 @@ def test_the_rate_goes_to_two_thousand_frames_a_second(bench: SimCamera) -> None
     bench.features["AcquisitionFrameRate"] = 2_000
     times_ns = [frame.timestamp_ns for frame in bench.frames(5)]
     assert np.diff(times_ns).tolist() == [500_000] * 4
+
+
+def test_the_driver_keeps_eight_pictures_for_a_program_that_comes_late(bench: SimCamera, clock: ManualClock) -> None:
+    period_ns = 10_000_000
+    assert bench.grab().id == 1
+    clock.advance(8 * period_ns)
+    assert [frame.id for frame in bench.frames(9)] == list(range(2, 11))
+    assert bench.statistics.dropped_frames == 0
+    clock.advance(20 * period_ns)
+    assert [frame.id for frame in bench.frames(2)] == [23, 24]
+    assert bench.statistics.dropped_frames == 12
 
 
 def test_a_new_start_prepares_pictures_of_the_new_format(bench: SimCamera) -> None:

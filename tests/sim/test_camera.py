@@ -52,6 +52,14 @@ def test_rows_are_exposed_a_line_time_after_each_other(small: SensorModel, clock
         assert first / 20.0 == pytest.approx(since_start_ms + exposure_ms / 2, abs=0.2)
 
 
+def test_the_second_row_of_each_mosaic_cell_is_later_than_the_first(small: SensorModel, clock: ManualClock) -> None:
+    camera = SimCamera("dawn", Renderer(DawnScene(light_per_ms=200.0), small, seed=1), small, clock)
+    camera.features["PixelFormat"] = "BayerRG12"
+    rows = camera.grab().data.mean(axis=1)
+    assert (rows[1::2] - rows[0::2]).mean() == pytest.approx(200 * small.line_time_ns * 1e-6, rel=0.2)
+    assert (rows[2::2] - rows[1:-1:2]).mean() == pytest.approx(200 * small.line_time_ns * 1e-6, rel=0.2)
+
+
 def test_a_picture_follows_from_its_number_and_not_from_the_order_of_calls(small: SensorModel) -> None:
     def camera(clock: ManualClock, seed: int = 1) -> SimCamera:
         return SimCamera("dawn", Renderer(DawnScene(1.0), small, seed), small, clock, seed)

@@ -18,8 +18,8 @@ class SimCamera(CameraBase):
 
     Row r of frame k begins to expose at start + phase + (k-1) * period * (1 + drift) + r * line time. `grab` gives the
     oldest frame not yet taken of those the driver still holds: the newest whole ones, as many as it has buffers, and
-    those to come. Frames that nobody took in time, because the program or the rendering was slow, are skipped: ids show a gap and
-    `statistics.dropped_frames` counts them.
+    those to come. Frames that nobody took in time, because the program or the rendering was slow, are skipped: ids
+    show a gap and `statistics.dropped_frames` counts them.
 
     Frames are taken by one thread; features may be set by any.
     """
