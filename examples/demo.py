@@ -23,8 +23,8 @@ OUT = Path("demo")
 
 def main(frames: str = "400") -> int:
     began_s = time.monotonic()
-    # The sensor gives 25 pictures a second, so 400 of them see the whole of a 16 s pass.
-    with served("sim://red-giant?pass_s=16") as url:
+    # The sensor gives 20 pictures a second, so 400 of them see the whole of a 20 s pass.
+    with served("sim://red-giant?pass_s=20") as url:
         command = ["payload", "run", "red-giant", "--camera", url, "--frames", frames, "--interval", "0", "--out", OUT]
         ended = subprocess.run(told(*map(str, command)), check=False)
     print(f"\n{frames} pictures in {time.monotonic() - began_s:.0f} s; the reddest one and its histogram are in {OUT}/")
