@@ -155,12 +155,12 @@ def test_a_block_that_stalls_is_given_up_after_its_retention() -> None:
     bench = Bench()
     assert bench.assembler.next_deadline_ns() is None
     bench.feed([(packet, 0) for packet in packets_of(1)[:-3]], now_ns=5)
-    assert bench.assembler.next_deadline_ns() == 100_000_005
-    bench.assembler.handle_timer(100_000_004)
+    assert bench.assembler.next_deadline_ns() == 500_000_005
+    bench.assembler.handle_timer(500_000_004)
     assert bench.store.frames == []
-    bench.assembler.handle_timer(100_000_005)
+    bench.assembler.handle_timer(500_000_005)
     assert [frame.missing_packets for frame, _ in bench.store.frames] == [3]
-    bench.feed([(packet, 0) for packet in packets_of(1)[-3:]], now_ns=100_000_006)
+    bench.feed([(packet, 0) for packet in packets_of(1)[-3:]], now_ns=500_000_006)
     assert len(bench.store.frames) == 1
     assert bench.assembler.next_deadline_ns() is None
 

@@ -28,8 +28,9 @@ _WORDS = struct.Struct(">II")
 OPEN_BLOCKS = 8
 """Blocks under assembly at once: as many as one stock socket buffer holds packets of, see `spread_stream_sink`."""
 
-# A block that gets no packet for this long is given up; Aravis' frame retention is 100 ms.
-_RETENTION_NS = 100_000_000
+# A block that gets no packet for this long is given up, unless a later one is whole before. Aravis waits 100 ms, but a
+# camera on a busy or virtual machine may stand still for longer in the middle of a frame, and then send the rest.
+_RETENTION_NS = 500_000_000
 # Looking for what can be taken at once costs as much as taking four messages singly.
 _WORTH_JOINING = 4
 
@@ -172,7 +173,7 @@ class FrameAssembler(Generic[SlotT]):
         return min(times_ns) + _RETENTION_NS if times_ns else None
 
     def handle_timer(self, now_ns: int) -> None:
-        """Give up blocks that got no packet for 100 ms."""
+        """Give up blocks that got no packet for 0.5 s."""
         for frame_id in sorted(self._blocks):
             if now_ns - self._blocks[frame_id].last_ns >= _RETENTION_NS:
                 self._finish(frame_id)
