@@ -125,6 +125,8 @@ def test_only_the_rate_can_be_set(shelf: Path) -> None:
                 camera.features[name] = camera.features[name]
         with pytest.raises(FeatureValueError, match=r"0\.0 to 10000\.0 Hz"):
             camera.features.AcquisitionFrameRate = -1
+        with pytest.raises(FeatureValueError, match="the slowest is 1e-06 Hz"):
+            camera.features.AcquisitionFrameRate = 1e-300
 
 
 def test_given_rate_is_kept(shelf: Path) -> None:
@@ -202,6 +204,7 @@ def test_pictures_of_a_video_do_not_change_under_their_holder(video: Path) -> No
         ("", CameraUrlError, "needs a file, a folder or a pattern"),
         ("{shelf}?rate=-1", CameraUrlError, "rate in .* cannot be -1: possible is 0 to 10000 Hz"),
         ("{shelf}?rate=nan", CameraUrlError, "cannot be nan"),
+        ("{shelf}?rate=1e-300", CameraUrlError, "cannot be 1e-300: above 0, the slowest is 1e-06 Hz"),
         ("{shelf}?rate=fast", CameraUrlError, "is no number"),
         ("{shelf}?speed=2", CameraUrlError, "knows no parameter 'speed'; it has loop, rate"),
     ],

@@ -88,6 +88,16 @@ def test_impossible_values_are_told_with_the_range(name: str, value: object, wor
     assert words in str(caught.value)
 
 
+def test_pixel_formats_have_aliases() -> None:
+    entries = {"YCbCr420_8_YY_CbCr_Semiplanar": 0x020C0112, "BayerRG12Packed": 0x010C002B}
+    feature = Feature("PixelFormat", FeatureKind.ENUMERATION, entries=entries)
+    assert feature.check("NV12") == "YCbCr420_8_YY_CbCr_Semiplanar"
+    assert feature.check("BayerRG12Packed") == "BayerRG12Packed"
+    for name in ("YUYV", "Mono9"):
+        with pytest.raises(FeatureValueError, match=f"PixelFormat cannot be '{name}': it is enumeration, one of"):
+            feature.check(name)
+
+
 def test_what_cannot_be_read_written_or_executed() -> None:
     features = Knobs()
     with pytest.raises(FeatureAccessError, match="DeviceModelName is read-only"):

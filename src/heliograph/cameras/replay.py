@@ -19,6 +19,7 @@ from heliograph.core import (
     Feature,
     FeatureKind,
     Features,
+    FeatureValueError,
     Frame,
     FrameTimeoutError,
     LocalFeatures,
@@ -30,7 +31,9 @@ from heliograph.core import (
 )
 from heliograph.core.camera import CameraBase
 
+_MINIMUM_RATE_HZ = 1e-6
 _MAXIMUM_RATE_HZ = 10_000.0
+_TOO_SLOW = f"above 0, the slowest is {_MINIMUM_RATE_HZ:g} Hz"
 
 
 def open_camera(url: CameraUrl) -> ReplayCamera:
@@ -45,6 +48,8 @@ def open_camera(url: CameraUrl) -> ReplayCamera:
     rate_hz = url.number("rate", 0)
     if not 0 <= rate_hz <= _MAXIMUM_RATE_HZ:
         raise CameraUrlError(f"rate in {url.text!r} cannot be {rate_hz:g}: possible is 0 to {_MAXIMUM_RATE_HZ:g} Hz")
+    if 0 < rate_hz < _MINIMUM_RATE_HZ:
+        raise CameraUrlError(f"rate in {url.text!r} cannot be {rate_hz:g}: {_TOO_SLOW}")
     if not url.location:
         raise CameraUrlError("replay:// needs a file, a folder or a pattern: for example replay:///pictures/*.png")
     files = _files(url.location)
@@ -113,6 +118,8 @@ class ReplayCamera(CameraBase):
 
     @rate_hz.setter
     def rate_hz(self, rate_hz: float) -> None:
+        if 0 < rate_hz < _MINIMUM_RATE_HZ:
+            raise FeatureValueError(f"AcquisitionFrameRate cannot be {rate_hz:g}: {_TOO_SLOW}")
         self._rate_hz = rate_hz
 
     def start(self) -> None:

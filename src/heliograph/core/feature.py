@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from heliograph.core.errors import FeatureAccessError, FeatureNotFoundError, FeatureValueError
+from heliograph.core.pixelformat import PixelFormat
 
 FeatureValue: TypeAlias = int | float | bool | str
 
@@ -122,6 +123,9 @@ def _coerce(feature: Feature, value: object) -> FeatureValue:
             return _boolean(value)
         case FeatureKind.ENUMERATION:
             name = str(value)
+            if feature.name == "PixelFormat" and name not in feature.entries:
+                # NV12 and the other aliases that `heliograph.open` knows.
+                name = PixelFormat.parse(name).name
             if name not in feature.entries:
                 raise ValueError
             return name

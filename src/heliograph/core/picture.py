@@ -15,11 +15,16 @@ from heliograph.core.pixelformat import Layout
 
 SUFFIXES = (".png", ".tif", ".tiff", ".npy")
 
+# NAME_MAX of Linux less what the temporary name adds: two dots, "part" and a process id.
+_NAME_BYTES = 255 - len("..4194304.part")
+
 
 def check_picture_path(path: Path) -> None:
     """Raise `OutputError` when `path` cannot become a picture: better said before the picture is taken."""
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"cannot write {path}: a picture's name ends in {', '.join(SUFFIXES)}")
+    if len(os.fsencode(path.name)) > _NAME_BYTES:
+        raise OutputError(f"cannot write {path}: its name has more than {_NAME_BYTES} bytes; give a shorter one")
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
     if path.is_dir():
