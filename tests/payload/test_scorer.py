@@ -20,6 +20,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "def nothing(rgb): return float('nan')\n"
         "def broken(rgb): return 1 / 0\n"
         "def word(rgb): return 'red'\n"
+        "def leaving(rgb): raise SystemExit(3)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     return name
@@ -57,7 +58,9 @@ def test_support_decides_between_equal_values() -> None:
     ("name", "says"),
     [
         ("redness", "red, brightness, sharpness or module:function"),
-        ("no_such_module:score", "cannot load scorer no_such_module:score: ModuleNotFoundError"),
+        ("no_such_module:score", "No module named 'no_such_module'; PYTHONPATH=FOLDER"),
+        (":score", "write module:function"),
+        ("math:", "write module:function"),
         ("math:no_such", "cannot load scorer math:no_such: AttributeError"),
         ("math:pi", "pi is no function"),
     ],
@@ -68,7 +71,13 @@ def test_scorer_that_does_not_exist(name: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "says"), [("nothing", "finite"), ("broken", "ZeroDivisionError"), ("word", "could not convert")]
+    ("function", "says"),
+    [
+        ("nothing", "finite"),
+        ("broken", "ZeroDivisionError"),
+        ("word", "could not convert"),
+        ("leaving", "SystemExit: 3"),
+    ],
 )
 def test_function_that_gives_no_number(mine: str, function: str, says: str) -> None:
     with pytest.raises(SettingError, match=says):

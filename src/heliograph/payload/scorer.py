@@ -81,10 +81,16 @@ def _red(min_pixels: int) -> Scorer:
 
 def _load(name: str) -> Callable[[npt.NDArray[Any]], Any]:
     module_name, _, function_name = name.partition(":")
+    if not module_name or not function_name:
+        raise SettingError(f"cannot load scorer {name}: write module:function")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    # A user's module runs as it is imported: anything may go wrong there.
-    except Exception as error:
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"cannot load scorer {name}: {error}; PYTHONPATH=FOLDER in front finds modules in FOLDER"
+        ) from error
+    # A user's module runs as it is imported: anything may go wrong there, and a script may end itself.
+    except (Exception, SystemExit) as error:
         raise SettingError(f"cannot load scorer {name}: {type(error).__name__}: {error}") from error
     if not callable(function):
         raise SettingError(f"cannot load scorer {name}: {function_name} is no function")
@@ -94,7 +100,7 @@ def _load(name: str) -> Callable[[npt.NDArray[Any]], Any]:
 def _checked(name: str, function: Callable[[npt.NDArray[Any]], Any], rgb: npt.NDArray[Any]) -> Score:
     try:
         value = float(function(rgb))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingError(f"scorer {name} failed: {type(error).__name__}: {error}") from error
     if not math.isfinite(value):
         raise SettingError(f"scorer {name} gave {value}: it must give a finite number")
