@@ -38,6 +38,10 @@ def test_json(program: Callable[..., Any], network: list[Found]) -> None:
     assert [row["name"] for row in json.loads(program("cameras", "--json").out)] == ["cam-1", "cam-2"]
 
 
+def test_a_wait_without_end_is_refused(program: Callable[..., Any], network: list[Found]) -> None:
+    assert program("cameras", "--timeout", "inf").code == 2
+
+
 def test_nothing_on_the_network_says_what_to_look_at(program: Callable[..., Any], network: list[Found]) -> None:
     ended = program("cameras")
     assert (ended.code, ended.out) == (0, "")

@@ -38,15 +38,18 @@ def test_json_for_programs(program: Callable[..., Any], camera: str, tmp_path: P
 def test_a_series_shorter_than_asked_is_partial(program: Callable[..., Any], camera: str, tmp_path: Path) -> None:
     ended = program(*RUN, camera.replace("loop=1", "loop=0"), "--frames", "5", "--out", str(tmp_path / "data"))
     assert ended.code == 8
-    assert "PARTIAL, 1 pictures" in ended.err
+    assert "PARTIAL, 1 of 5 pictures: " in ended.err
     assert json.loads((tmp_path / "data" / "summary.json").read_text())["partial"] is True
 
 
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["--frames", "0"], 5, "count"),
+        (["--frames", "0"], 2, "'--frames'"),
+        (["--interval", "inf"], 2, "'--interval'"),
+        (["--patience", "nan"], 2, "'--patience'"),
         (["--start-at", "yesterday"], 5, "yesterday"),
+        (["--start-at", ""], 5, "cannot read start time ''"),
         (["--scorer", "nope"], 5, "nope"),
         (["--set", "Nope=1"], 3, "Nope"),
         (["--out", "/proc/nope"], 7, "/proc/nope"),
@@ -58,6 +61,7 @@ def test_mistakes_end_before_the_first_picture(
     ended = program(*RUN, camera, "--out", str(tmp_path / "data"), *words)
     assert ended.code == code
     assert says in ended.err
+    assert ended.err.count("\n") == 1
     assert not list(tmp_path.glob("data/*"))
 
 

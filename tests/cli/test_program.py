@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,28 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
     assert ended.err.startswith("heliograph: ")
     assert says in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_opencv_adds_no_lines_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("no picture")
+    words = [
+        sys.executable,
+        "-c",
+        "from heliograph.cli import main; main()",
+        "features",
+        f"replay://{tmp_path}/bad.png",
+    ]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 5
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_full_disk_behind_stdout_is_no_defect(camera: str) -> None:
+    words = [sys.executable, "-c", "from heliograph.cli import main; main()", "features", camera]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.returncode == 7
+    assert ended.stderr == "heliograph: no room for the output (No space left on device): free some\n"
 
 
 def test_a_defect_is_one_line_and_shows_its_place_on_request(

@@ -15,6 +15,12 @@ def test_the_bar_is_on_stderr_and_names_the_best_so_far(capsys: pytest.CaptureFi
     assert "best 007: 143" in written.err
 
 
+def test_nothing_is_shown_before_there_is_something_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar(20):
+        pass
+    assert capsys.readouterr().err == ""
+
+
 def test_a_notice_is_shown_instead(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar(20) as report:
         report(Progress(0, 20, notice="camera lost, trying again"))

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -18,6 +19,18 @@ def test_people_get_columns_and_names_as_they_are(capsys: pytest.CaptureFixture[
 def test_a_pipe_gets_whole_rows(capsys: pytest.CaptureFixture[str]) -> None:
     show([{"description": "word " * 60}])
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_narrow_terminal_folds_sentences_and_cuts_no_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "DeviceLinkThroughputLimitMode"
+    show([{"name": name, "address": "192.168.100.170", "description": "word " * 20}])
+    _, _, first, *more = capsys.readouterr().out.splitlines()
+    assert first.split()[:2] == [name, "192.168.100.170"]
+    assert more
 
 
 def test_programs_get_json(capsys: pytest.CaptureFixture[str]) -> None:

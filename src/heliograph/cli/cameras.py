@@ -12,7 +12,9 @@ from heliograph.cli.table import show
 
 
 def cameras(
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for answers.", min=0.05)] = 0.5,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", help="Seconds to wait for answers.", min=0.05, max=3600)
+    ] = 0.5,
     interfaces: Annotated[
         list[str] | None, typer.Option("--interface", help="Ask here only: interface name or own address; repeatable.")
     ] = None,

@@ -47,7 +47,7 @@ class ExitCode(IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.UNEXPECTED: "a defect of the program, or the reader of its output went away",
-    ExitCode.USAGE: "a command or an option that does not exist",
+    ExitCode.USAGE: "a command or an option that does not exist, is missing, or cannot have this value",
     ExitCode.NOT_FOUND: "no such camera, feature or file",
     ExitCode.BUSY: "in use: another client controls the camera, or the address or port is taken",
     ExitCode.BAD_VALUE: "a URL, setting, value or file that cannot be what it should be",

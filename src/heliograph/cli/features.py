@@ -40,7 +40,6 @@ def _for_programs(feature: Feature, value: FeatureValue | None) -> dict[str, obj
 
 def _for_people(feature: Feature, value: FeatureValue | None) -> dict[str, object]:
     return {
-        "category": feature.category,
         "name": feature.name,
         "value": "" if value is None else f"{value} {feature.unit}".rstrip(),
         "can be": _possible(feature),

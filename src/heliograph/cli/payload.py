@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from heliograph.payload import SeriesConfig, SeriesResult
 
 _SHOWN = 10
+_LONGEST_S = 1e6
 _SCORE_NAMES = {"red": "red_threshold"}
 
 app = typer.Typer(help="Run a payload: pictures are scored as they come, and only the best are kept.")
@@ -35,18 +36,23 @@ class Job(StrEnum):
 def run(
     job: Annotated[Job, typer.Argument(help="The job to run.")],
     camera: Annotated[str, typer.Option("--camera", metavar="CAM", help="Camera URL, or name or address.")],
-    count: Annotated[int, typer.Option("--frames", help="Pictures to take.")] = 400,
+    count: Annotated[int, typer.Option("--frames", help="Pictures to take.", min=1)] = 400,
     interval_s: Annotated[
-        float, typer.Option("--interval", help="Seconds between pictures; 0 takes every frame.")
+        float,
+        typer.Option("--interval", help="Seconds between pictures; 0 takes every frame.", min=0.0, max=_LONGEST_S),
     ] = 0.5,
     start_at: Annotated[
         str | None, typer.Option("--start-at", metavar="TIME", help="ISO 8601 or seconds since 1970.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the products.")] = Path("data"),
     scorer: Annotated[str, typer.Option("--scorer", help="red, brightness, sharpness, or module:function.")] = "red",
-    best: Annotated[int, typer.Option("--best", help="How many pictures to keep.")] = 1,
-    min_pixels: Annotated[int, typer.Option("--min-pixels", help="Pixels that must be as red as the threshold.")] = 64,
-    patience_s: Annotated[float, typer.Option("--patience", help="Seconds to wait for a lost camera.")] = 30.0,
+    best: Annotated[int, typer.Option("--best", help="How many pictures to keep.", min=1)] = 1,
+    min_pixels: Annotated[
+        int, typer.Option("--min-pixels", help="Pixels that must be as red as the threshold.", min=1)
+    ] = 64,
+    patience_s: Annotated[
+        float, typer.Option("--patience", help="Seconds to wait for a lost camera.", min=0.0, max=_LONGEST_S)
+    ] = 30.0,
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +68,7 @@ def run(
         out=out,
         count=count,
         interval_s=interval_s,
-        start_at=parse_start_at(start_at) if start_at else None,
+        start_at=None if start_at is None else parse_start_at(start_at),
         scorer=scorer,
         best=best,
         min_pixels=min_pixels,
@@ -119,5 +125,5 @@ def _report(result: SeriesResult, config: SeriesConfig, as_json: bool) -> None:
     if not as_json:
         typer.echo("\n" + "\n".join(str(path) for path in result.products))
     if result.partial:
-        typer.echo(f"heliograph: PARTIAL, {len(result.records)} pictures: {result.reason}", err=True)
+        typer.echo(f"heliograph: PARTIAL, {len(result.records)} of {config.count} pictures: {result.reason}", err=True)
         raise typer.Exit(ExitCode.PARTIAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -42,8 +43,7 @@ def _program(
 ) -> None:
     """Networked cameras: serve them, find them, set them, take pictures, run a payload on them.
 
-    CAM is a camera's URL (sim://red-giant, gige://cam-1, replay:///images/*.png) or, for a network camera, its bare
-    name, serial number, MAC or address.
+    CAM is a URL (sim://red-giant, gige://cam-1, replay:///*.png) or a network camera's name, serial, MAC or address.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -51,6 +51,9 @@ def _program(
 
 def main() -> None:
     """Run the program with the words of the command line; every failure is one line and a documented exit status."""
+    # What OpenCV and FFmpeg think of a broken file is told in our own line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         code = app(prog_name="heliograph", standalone_mode=False)
     except typer.TyperException as error:
@@ -60,6 +63,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("HELIOGRAPH_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _end(ExitCode.OUTPUT, f"no room for the output ({error.strerror}): free some")
         _end(
             ExitCode.UNEXPECTED,
             f"unexpected {type(error).__name__}: {error}; this is a defect, HELIOGRAPH_TRACEBACK=1 shows where",

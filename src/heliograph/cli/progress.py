@@ -23,14 +23,20 @@ def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=asked)
+    bar = Bar(*columns, console=Console(stderr=True))
+    task = bar.add_task("", total=asked)
 
-        def report(progress: Progress) -> None:
-            leader = f"best {progress.leader.number:03d}: {progress.leader.score.value:g}" if progress.leader else ""
-            bar.update(task, completed=progress.taken, description=progress.notice or leader)
+    def report(progress: Progress) -> None:
+        # Not before there is something to tell: a mistake in an option is one line and no bar.
+        bar.start()
+        leader = f"best {progress.leader.number:03d}: {progress.leader.score.value:g}" if progress.leader else ""
+        bar.update(task, completed=progress.taken, description=progress.notice or leader)
 
+    try:
         yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 class _RateColumn(ProgressColumn):

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 import heliograph
-from heliograph.cli.argument import JsonOption
 from heliograph.core import AddressError, Camera, SettingError
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.gige.interface import interfaces
@@ -31,7 +30,7 @@ def serve(
         list[str] | None,
         typer.Option("--address", help="Own address to serve at, one for each URL; free loopback ones by default."),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line for each camera.")] = False,
 ) -> None:
     """Serve cameras as GigE Vision devices until Ctrl-C.
 
