@@ -27,10 +27,10 @@ def test_a_narrow_terminal_folds_sentences_and_cuts_no_name(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     name = "DeviceLinkThroughputLimitMode"
-    show([{"name": name, "address": "192.168.100.170", "description": "word " * 20}])
+    show([{"name": name, "address": "192.168.100.170", "model": "Sim red-giant", "description": "word " * 20}])
     _, _, first, *more = capsys.readouterr().out.splitlines()
-    assert first.split()[:2] == [name, "192.168.100.170"]
-    assert more
+    assert first.split()[:4] == [name, "192.168.100.170", "Sim", "word"]
+    assert more[0].split()[:2] == ["red-giant", "word"]
 
 
 def test_programs_get_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,21 +23,20 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    needed = 0
+    needed = -_GAP
     for column in rows[0] if rows else ():
         cells = [column.replace("_", " "), *(_cell(row[column]) for row in rows)]
         # A name or an address that is cut in two cannot be copied; sentences can be folded.
         sentences = any(" " in cell for cell in cells[1:])
         width = _PROSE if sentences else max(map(len, " ".join(cells).split()), default=0)
-        table.add_column(cells[0], overflow="fold", min_width=width)
+        table.add_column(cells[0], overflow="fold", min_width=width, no_wrap=not sentences)
         needed += width + _GAP
     for row in rows:
         # markup off: names come from cameras, and [brackets] in them are no style.
         table.add_row(*(_cell(value) for value in row.values()))
-    # In a pipe there is no width to fit into.
-    console = Console(width=None if sys.stdout.isatty() else 400, markup=False, highlight=False)
-    # A terminal that is narrower than that breaks the lines itself, and loses nothing.
-    console.print(table, width=max(console.width, needed), crop=False)
+    # In a pipe there is no width to fit into; a terminal too narrow breaks the lines itself, and loses nothing.
+    width = max(Console().width, needed) if sys.stdout.isatty() else 400
+    Console(width=width, markup=False, highlight=False).print(table)
 
 
 def _cell(value: Any) -> str:
