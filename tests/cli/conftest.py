@@ -32,7 +32,7 @@ Program = Callable[..., Outcome]
 def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
     """Give a function that runs `heliograph` with these words."""
     # What a program may do to its own process, and a test may not leave behind.
-    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     log, switch_s = list(logging.root.handlers), sys.getswitchinterval()
 
     def run(*words: str) -> Outcome:

@@ -65,12 +65,15 @@ def test_mistakes_end_before_the_first_picture(
     assert not list(tmp_path.glob("data/*"))
 
 
-def test_ctrl_c_writes_what_there_is(
-    program: Callable[..., Any], camera: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_or_a_closed_terminal_writes_what_there_is(
+    program: Callable[..., Any], camera: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+
     @contextmanager
     def interrupting(asked: int) -> Iterator[Callable[[Progress], None]]:
-        yield lambda progress: os.kill(os.getpid(), signal.SIGINT) if progress.taken == 3 else None
+        yield lambda progress: os.kill(os.getpid(), number) if progress.taken == 3 else None
 
     monkeypatch.setattr(progress, "progress_bar", interrupting)
     ended = program(*RUN, camera, "--out", str(tmp_path / "data"))

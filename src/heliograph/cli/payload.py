@@ -99,8 +99,10 @@ def _stop_on_signals() -> threading.Event:
         # Whoever asks twice will not wait for the products.
         signal.signal(number, signal.default_int_handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    # A terminal or a login that is closed ends the series too; under nohup it goes on.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
     return stop
 
 
