@@ -258,6 +258,14 @@ def test_no_frame_in_time(address: str) -> None:
         assert camera.grab().id > first_id
 
 
+def test_an_exposure_longer_than_the_timeout_is_told(address: str) -> None:
+    with serving(address, rate_hz=0.2), opened(f"gige://{address}") as camera:
+        camera.features.ExposureTime = 100_000
+        camera.grab()
+        with pytest.raises(FrameTimeoutError, match=r"its ExposureTime is 0.1 s, so wait longer or shorten it"):
+            camera.grab(timeout_s=0.1)
+
+
 def test_the_loser_learns_who_has_the_camera(server: GigeDeviceServer) -> None:
     with opened(f"gige://{server.address}") as winner:
         host, port = winner._device._socket.getsockname()

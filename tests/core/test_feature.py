@@ -69,10 +69,10 @@ def test_values_and_text_are_understood(name: str, value: object, result: object
     [
         ("Width", 65, "Width cannot be 65: possible is 16 to 64 in steps of 4"),
         ("Width", 18, "in steps of 4"),
-        ("Width", 32.5, "Width cannot be 32.5: it is integer, 16 to 64"),
+        ("Width", 32.5, "Width cannot be 32.5: it takes whole numbers, 16 to 64"),
         ("Width", "wide", "Width cannot be 'wide'"),
         ("ExposureTime", 1, "ExposureTime cannot be 1.0: possible is 19.0 to 40000.0 us"),
-        ("ExposureTime", "nan", "it is float, 19.0 to 40000.0 us"),
+        ("ExposureTime", "nan", "it takes numbers, 19.0 to 40000.0 us"),
         ("ExposureTime", float("inf"), "possible is"),
         ("TriggerMode", "Maybe", "one of Off, On"),
         ("ReverseX", "perhaps", "true or false"),
@@ -94,7 +94,7 @@ def test_pixel_formats_have_aliases() -> None:
     assert feature.check("NV12") == "YCbCr420_8_YY_CbCr_Semiplanar"
     assert feature.check("BayerRG12Packed") == "BayerRG12Packed"
     for name in ("YUYV", "Mono9"):
-        with pytest.raises(FeatureValueError, match=f"PixelFormat cannot be '{name}': it is enumeration, one of"):
+        with pytest.raises(FeatureValueError, match=f"PixelFormat cannot be '{name}': it takes one of"):
             feature.check(name)
 
 

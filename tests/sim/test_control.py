@@ -71,7 +71,7 @@ def test_a_small_region_does_not_shrink_to_nothing(features: Features) -> None:
 
 
 def test_binning_by_three_is_refused_by_name(features: Features) -> None:
-    with pytest.raises(FeatureValueError, match="possible are 1, 2, 4"):
+    with pytest.raises(FeatureValueError, match="BinningVertical cannot be 3: possible are 1, 2, 4"):
         features["BinningVertical"] = 3
     assert features["BinningVertical"] == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -189,12 +190,17 @@ class GigeCamera(CameraBase):
                 if time.monotonic() < deadline_s:
                     take = reception.reader.next
                     continue
-                raise FrameTimeoutError(
-                    f"no frame of {self.name} arrived within {timeout_s:g} s: does it wait for a trigger, or does a "
-                    "firewall block its packets?"
-                ) from None
+                told = f"no frame of {self.name} arrived within {timeout_s:g} s: {self._reason_for_silence(timeout_s)}"
+                raise FrameTimeoutError(told) from None
             self._count(frame)
             return frame
+
+    def _reason_for_silence(self, timeout_s: float) -> str:
+        with contextlib.suppress(HeliographError):
+            exposure_s = float(self._features["ExposureTime"]) / 1e6
+            if exposure_s > timeout_s / 2:
+                return f"its ExposureTime is {exposure_s:g} s, so wait longer or shorten it"
+        return "does it wait for a trigger, or does a firewall block its packets?"
 
     def _count(self, frame: Frame) -> None:
         counts = self._statistics

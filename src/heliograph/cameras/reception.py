@@ -56,16 +56,25 @@ class Reception:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         descriptors = (sock.fileno(), theirs.fileno())
         command = [sys.executable, "-P", "-m", __name__, *map(str, descriptors), json.dumps(asdict(config))]
-        with theirs:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=descriptors
-            )
+        # Ctrl-C reaches every process of a terminal, and would end this one before it can say that it ignores it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=descriptors
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         try:
             # An interpreter with numpy starts in 0.2 s; a busy Pi Zero takes several.
             self.reader = RingReader(ours, timeout_s=30)
         except CameraLostError as error:
             self._process.kill()
             raise CameraLostError(f"the process that receives frames did not start: {self._last_words()}") from error
+        except BaseException:
+            self._process.kill()
+            self._last_words()
+            raise
 
     @property
     def pid(self) -> int:
@@ -142,7 +151,7 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
 
 def main(arguments: list[str]) -> None:
     """Run the receiving process: descriptors of the UDP socket and the ring, then the config as JSON."""
-    # Ctrl-C reaches every process of a terminal; the user's program decides when reception ends.
+    # The user's program decides when reception ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prefer_promptness(realtime=True)
     config = ReceptionConfig(**json.loads(arguments[2]))

@@ -91,11 +91,16 @@ class Feature:
         try:
             checked = _coerce(self, value)
         except (TypeError, ValueError, OverflowError):
-            told = f"{self.name} cannot be {value!r}: it is {self.kind.lower()}, {self.range_text}"
+            told = f"{self.name} cannot be {value!r}: it takes {self._taken_text}"
             raise FeatureValueError(told) from None
         if isinstance(checked, (int, float)) and not isinstance(checked, bool):
             self._check_range(checked)
         return checked
+
+    @property
+    def _taken_text(self) -> str:
+        numbers = {FeatureKind.INTEGER: "whole numbers, ", FeatureKind.FLOAT: "numbers, "}
+        return numbers.get(self.kind, "") + self.range_text
 
     def _check_range(self, value: int | float) -> None:
         low, high, step = self.minimum, self.maximum, self.increment

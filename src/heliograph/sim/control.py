@@ -129,11 +129,13 @@ class Control:
             increment=1,
             locks_while_streaming=True,
         )
-        self.features.add(feature, read=lambda: self._now(axis.binning), write=lambda value: self._bin(axis, value))
+        self.features.add(
+            feature, read=lambda: self._now(axis.binning), write=lambda value: self._bin(axis, name, value)
+        )
 
-    def _bin(self, axis: _Axis, binning: int) -> None:
+    def _bin(self, axis: _Axis, name: str, binning: int) -> None:
         if binning not in BINNINGS:
-            raise FeatureValueError(f"binning cannot be {binning}: possible are {', '.join(map(str, BINNINGS))}")
+            raise FeatureValueError(f"{name} cannot be {binning}: possible are {', '.join(map(str, BINNINGS))}")
         with self._lock:
             before = self._now(axis.binning)
             field_px = largest_size_px(axis.sensor_size_px, binning)

@@ -224,3 +224,10 @@ def test_discovery_ends_in_time_under_a_flood(scripted: Scripted, wait_for: Call
         flooding.join()
     # Three questions at most: a flood makes no storm.
     assert scripted.count(gvcp.Command.DISCOVERY) <= 3
+
+
+@pytest.mark.parametrize("broken", [",", " ", "lo,", "nowhere"])
+def test_a_broken_restriction_is_refused_and_asks_nobody(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELIOGRAPH_INTERFACES", broken)
+    with pytest.raises(AddressError, match=r"no interface .* here; there are"):
+        discover(timeout_s=0.01)

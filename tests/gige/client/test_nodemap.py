@@ -201,7 +201,7 @@ def test_values_outside_say_the_range() -> None:
         features["Width"] = 2000
     with pytest.raises(FeatureValueError, match="in steps of 16"):
         features["Width"] = 17
-    with pytest.raises(FeatureValueError, match="PixelFormat cannot be 'NV12': it is enumeration, one of Mono8, RGB8"):
+    with pytest.raises(FeatureValueError, match="PixelFormat cannot be 'NV12': it takes one of Mono8, RGB8"):
         features["PixelFormat"] = "NV12"
     with pytest.raises(FeatureValueError, match="Width cannot be 'wide'"):
         features["Width"] = "wide"

@@ -150,9 +150,10 @@ def _is_address(name: str) -> bool:
 def _chosen(wanted: Sequence[str] | None) -> list[Interface]:
     present = interfaces()
     if wanted is None:
-        wanted = [word.strip() for word in os.environ.get(INTERFACES_VARIABLE, "").split(",") if word.strip()]
-        if not wanted:
+        restriction = os.environ.get(INTERFACES_VARIABLE, "")
+        if not restriction:
             return present
+        wanted = [word.strip() for word in restriction.split(",")]
     chosen = []
     for word in wanted:
         fitting = [interface for interface in present if word in (interface.name, interface.address)]

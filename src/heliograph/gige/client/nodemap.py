@@ -209,8 +209,10 @@ class NodeMapFeatures(Features):
     def _explained(self, name: str, error: Exception) -> HeliographError:
         # What the port raises comes through GenApi as it is.
         if isinstance(error, RemoteStatusError):
-            kind = FeatureValueError if error.status == Status.INVALID_PARAMETER else FeatureAccessError
-            return kind(f"{name}: {error}")
+            if error.status == Status.INVALID_PARAMETER:
+                possible = self._describe(name, self._map.get_node(name)).range_text
+                return FeatureValueError(f"{name}: {error}; possible is {possible}, not all of it with every setting")
+            return FeatureAccessError(f"{name}: {error}")
         kind = FeatureAccessError if isinstance(error, self._genapi.AccessException) else FeatureValueError
         return kind(f"{name}: {_reason(error)}")
 
