@@ -45,12 +45,16 @@ def serve(
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    served = []
     with ExitStack() as resources:
         for index, url in enumerate(urls):
             camera = resources.enter_context(heliograph.open(url))
             candidates = [addresses[index]] if addresses else _LOOPBACK
             server = _start(camera, candidates, names[index] if names else "")
             resources.callback(server.close)
+            served.append((url, server))
+        # Whoever reads these lines may rely on all of them.
+        for url, server in served:
             _tell(url, server, as_json)
         if not addresses:
             _hint()
