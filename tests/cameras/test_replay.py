@@ -202,6 +202,7 @@ def test_pictures_of_a_video_do_not_change_under_their_holder(video: Path) -> No
         ("{shelf}/notes.txt", SourceError, "notes.txt is neither a picture nor a video"),
         ("{shelf}/*", SourceError, "notes.txt is no picture that OpenCV reads: leave it out"),
         ("", CameraUrlError, "needs a file, a folder or a pattern"),
+        ("{shelf}/" + "a" * 300, SourceError, "cannot read .*: File name too long"),
         ("{shelf}?rate=-1", CameraUrlError, "rate in .* cannot be -1: possible is 0 to 10000 Hz"),
         ("{shelf}?rate=nan", CameraUrlError, "cannot be nan"),
         ("{shelf}?rate=1e-300", CameraUrlError, "cannot be 1e-300: above 0, the slowest is 1e-06 Hz"),

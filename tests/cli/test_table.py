@@ -33,6 +33,11 @@ def test_a_narrow_terminal_folds_sentences_and_cuts_no_name(
     assert more[0].split()[:2] == ["red-giant", "word"]
 
 
+def test_a_name_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show([{"name": "cam\x1b[2J\x9b2J"}])
+    assert "cam\ufffd[2J\ufffd2J" in capsys.readouterr().out
+
+
 def test_programs_get_json(capsys: pytest.CaptureFixture[str]) -> None:
     show(ROWS, as_json=True)
     assert json.loads(capsys.readouterr().out) == ROWS

@@ -51,6 +51,7 @@ def test_impossible_paths_say_why(tmp_path: Path) -> None:
         tmp_path / "file" / "a.png": "no folder",
         tmp_path / "folder.png": "it is a folder",
         tmp_path / f"{'a' * 250}.png": "give a shorter one",
+        tmp_path / ("a" * 300) / "a.png": "File name too long",
     }.items():
         with pytest.raises(OutputError, match=reason):
             check_picture_path(path)

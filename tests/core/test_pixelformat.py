@@ -54,7 +54,14 @@ def test_unknown_names_list_what_is_known() -> None:
 
 
 def test_shapes_that_no_picture_has() -> None:
-    for pixel_format, shape in [("NV12", (5, 6)), ("RGB8", (4, 6)), ("Mono8", (4, 6, 3)), ("Mono8", (4,))]:
+    for pixel_format, shape in [
+        ("NV12", (5, 6)),
+        ("NV12", (6, 5)),
+        ("NV21", (3, 1)),
+        ("RGB8", (4, 6)),
+        ("Mono8", (4, 6, 3)),
+        ("Mono8", (4,)),
+    ]:
         with pytest.raises(PixelFormatError):
             PixelFormat.parse(pixel_format).size_of(shape)
 

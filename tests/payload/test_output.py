@@ -106,7 +106,7 @@ def test_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("place", ["/proc/heliograph", "/dev/null/data"])
+@pytest.mark.parametrize("place", ["/proc/heliograph", "/dev/null/data", f"/tmp/{'a' * 300}"])
 def test_folder_that_cannot_be(place: str) -> None:
     with pytest.raises(OutputError, match=f"cannot write into {place}"), OutputFolder(Path(place)):
         pass

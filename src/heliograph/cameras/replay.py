@@ -15,6 +15,7 @@ from heliograph.cameras.footage import Footage, Stills, Video, is_picture
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import (
     Access,
+    CameraBase,
     CameraUrlError,
     Feature,
     FeatureKind,
@@ -25,11 +26,11 @@ from heliograph.core import (
     LocalFeatures,
     PixelFormat,
     SourceEndedError,
+    SourceError,
     SourceNotFoundError,
     StreamStatistics,
     Visibility,
 )
-from heliograph.core.camera import CameraBase
 
 _MINIMUM_RATE_HZ = 1e-6
 _MAXIMUM_RATE_HZ = 10_000.0
@@ -52,7 +53,12 @@ def open_camera(url: CameraUrl) -> ReplayCamera:
         raise CameraUrlError(f"rate in {url.text!r} cannot be {rate_hz:g}: {_TOO_SLOW}")
     if not url.location:
         raise CameraUrlError("replay:// needs a file, a folder or a pattern: for example replay:///pictures/*.png")
-    files = _files(url.location)
+    try:
+        files = _files(url.location)
+    except SourceNotFoundError:
+        raise
+    except OSError as error:  # a name on the way that is too long, or a folder that nobody else may look into
+        raise SourceError(f"cannot read {url.location}: {error.strerror or error}") from error
     footage: Footage = Video(files[0]) if len(files) == 1 and not is_picture(files[0]) else Stills(files)
     return ReplayCamera(url.location, footage, rate_hz, loop=url.number("loop", 0) != 0)
 

@@ -9,6 +9,7 @@ import typer
 
 import heliograph
 from heliograph.cli.argument import CameraArgument, JsonOption, camera_url
+from heliograph.cli.terminal import shown
 
 
 def get(
@@ -22,7 +23,7 @@ def get(
     if as_json:
         typer.echo(json.dumps(values))
     elif len(names) == 1:
-        typer.echo(values[names[0]])
+        typer.echo(shown(values[names[0]]))
     else:
         for name, value in values.items():
-            typer.echo(f"{name}={value}")
+            typer.echo(shown(f"{name}={value}"))

@@ -14,6 +14,7 @@ import heliograph
 from heliograph.cli.argument import JsonOption, SetOption, assignment, camera_url
 from heliograph.cli.exit_code import ExitCode
 from heliograph.cli.table import show
+from heliograph.cli.terminal import shown
 from heliograph.core import Camera
 
 if TYPE_CHECKING:
@@ -127,5 +128,6 @@ def _report(result: SeriesResult, config: SeriesConfig, as_json: bool) -> None:
     if not as_json:
         typer.echo("\n" + "\n".join(str(path) for path in result.products))
     if result.partial:
-        typer.echo(f"heliograph: PARTIAL, {len(result.records)} of {config.count} pictures: {result.reason}", err=True)
+        told = f"heliograph: PARTIAL, {len(result.records)} of {config.count} pictures: {result.reason}"
+        typer.echo(shown(told), err=True)
         raise typer.Exit(ExitCode.PARTIAL)

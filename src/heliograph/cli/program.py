@@ -12,6 +12,7 @@ import typer
 import heliograph
 from heliograph.cli import cameras, features, get, grab, payload, serve, set
 from heliograph.cli.exit_code import ExitCode, exit_code
+from heliograph.cli.terminal import shown
 from heliograph.core import HeliographError
 
 app = typer.Typer(
@@ -75,6 +76,6 @@ def main() -> None:
 
 
 def _end(code: int, message: str) -> NoReturn:
-    line = " ".join(message.split())
+    line = " ".join(shown(message).split())
     typer.echo(f"heliograph: {line}", err=True)
     sys.exit(code)

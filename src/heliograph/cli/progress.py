@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from heliograph.cli.terminal import shown
 from heliograph.payload import Progress
 
 
@@ -21,7 +22,8 @@ def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
         MofNCompleteColumn(),
         _RateColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        # A notice may tell names of the network, in which [brackets] are no style.
+        TextColumn("{task.description}", markup=False),
     )
     bar = Bar(*columns, console=Console(stderr=True))
     task = bar.add_task("", total=asked)
@@ -30,7 +32,7 @@ def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
         # Not before there is something to tell: a mistake in an option is one line and no bar.
         bar.start()
         leader = f"best {progress.leader.number:03d}: {progress.leader.score.value:g}" if progress.leader else ""
-        bar.update(task, completed=progress.taken, description=progress.notice or leader)
+        bar.update(task, completed=progress.taken, description=shown(progress.notice or leader))
 
     try:
         yield report

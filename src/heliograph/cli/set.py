@@ -8,6 +8,7 @@ import typer
 
 import heliograph
 from heliograph.cli.argument import CameraArgument, assignment, camera_url
+from heliograph.cli.terminal import shown
 from heliograph.core import FeatureKind
 
 
@@ -25,7 +26,7 @@ def set_features(
                 continue
             name, value = assignment(setting)
             camera.features[name] = value
-            typer.echo(f"{name}={camera.features[name]}")
+            typer.echo(shown(f"{name}={camera.features[name]}"))
 
 
 def _is_command(camera: heliograph.Camera, setting: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from heliograph.cli.terminal import shown
+
 _PROSE = 12
 _GAP = 3
 
@@ -42,4 +44,4 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
-    return "" if value is None else str(value)
+    return "" if value is None else shown(value)

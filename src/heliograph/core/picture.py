@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -25,9 +26,13 @@ def check_picture_path(path: Path) -> None:
         raise OutputError(f"cannot write {path}: a picture's name ends in {', '.join(SUFFIXES)}")
     if len(os.fsencode(path.name)) > _NAME_BYTES:
         raise OutputError(f"cannot write {path}: its name has more than {_NAME_BYTES} bytes; give a shorter one")
-    if not path.parent.is_dir():
+    try:
+        folder_exists, is_folder = path.parent.is_dir(), path.is_dir()
+    except OSError as error:  # a name on the way that is too long, or a folder that nobody else may look into
+        raise _unwritable(path, error) from error
+    if not folder_exists:
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    if path.is_dir():
+    if is_folder:
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
 
 
@@ -68,8 +73,12 @@ def save_picture(frame: Frame, path: Path) -> None:
             os.fsync(stream.fileno())
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise _unwritable(path, error) from error
     finally:
         # Gone already when it became the file; an error here would hide the one above.
-        if part.exists():
+        with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path}: {error.strerror or error}")

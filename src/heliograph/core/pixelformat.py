@@ -148,8 +148,10 @@ class PixelFormat(IntEnum):
         Raises `PixelFormatError` when no picture of this format has that shape.
         """
         if len(shape) >= 2:
-            height = shape[0] * 2 // 3 if self.layout in (Layout.NV12, Layout.NV21) else shape[0]
-            if self.shape(shape[1], height) == tuple(shape):
+            pairs = self.layout in (Layout.NV12, Layout.NV21)
+            height = shape[0] * 2 // 3 if pairs else shape[0]
+            # A row of pairs of Cb and Cr holds no half of one.
+            if self.shape(shape[1], height) == tuple(shape) and not (pairs and shape[1] % 2):
                 return shape[1], height
         raise PixelFormatError(f"an array of shape {shape} is no {self.name} picture")
 

@@ -103,7 +103,7 @@ class OutputFolder:
             return OutputError(
                 f"no room to write into {self.path} ({error.strerror}): free some; what was there is untouched"
             )
-        if self.path.exists() and not self.path.is_dir():
+        if isinstance(error, FileExistsError):
             return OutputError(f"cannot write into {self.path}: it is a file; choose a folder")
         return OutputError(f"cannot write into {self.path}: {error.strerror or error}; choose another folder")
 
