@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,12 @@ def test_file_that_is_neither(tmp_path: Path) -> None:
     file.write_bytes(b"no film" * 50)
     with pytest.raises(SourceError, match="neither a picture nor a video"):
         Video(file)
+
+
+def test_a_name_that_is_no_utf_8_is_refused_before_opencv_sees_it(tmp_path: Path) -> None:
+    picture = written(tmp_path / "a.png", COLOUR)
+    video = tmp_path / os.fsdecode(b"shot_\xff.avi")
+    for name in (picture.rename(tmp_path / os.fsdecode(b"shot_\xff.png")), video):
+        for use in (is_picture, Video):
+            with pytest.raises(SourceError, match=r"shot_.udcff.*names in UTF-8 alone; rename it"):
+                use(name)

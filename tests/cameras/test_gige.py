@@ -146,6 +146,7 @@ def test_an_interface_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
     ("parameters", "reason"),
     [
         ("buffers=0", "buffers in .* cannot be 0"),
+        ("buffers=65", "buffers in .* cannot be 65: it is a whole number, 1 to 64"),
         ("buffers=nan", "buffers in .* cannot be nan"),
         ("packet_size=1e9", "packet_size in .* cannot be 1e"),
         ("socket_buffer=-1", "socket_buffer in .* cannot be -1"),

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,14 @@ def test_ticks_become_nanoseconds(address: str) -> None:
         before_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         sender.send(frame(8))
         assert before_ns <= reception.reader.next(5).timestamp_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def test_a_timestamp_that_cannot_be_is_the_time_of_arrival(address: str) -> None:
+    with stream(address, tick_hz=1) as (sender, reception):
+        sender.send(replace(frame(8), timestamp_ns=2**63))
+        got = reception.reader.next(5)
+        assert (got.id, got.clock) == (8, Clock.BOOTTIME)
+        assert got.timestamp_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def test_a_frame_that_lost_packets_says_so_after_its_retention(address: str) -> None:

@@ -207,6 +207,19 @@ def test_a_leader_that_cannot_be_is_malformed(wrong: str) -> None:
     assert bench.assembler.malformed_packets == 1
 
 
+@pytest.mark.parametrize("segment", [0, DATAGRAM])
+def test_block_0_is_no_block_however_it_comes(segment: int) -> None:
+    bench = Bench()
+    bench.feed([(packet, 0) for packet in packets_of(40_000)])
+    stray = b"".join(PacketHeader(0, 3, k).pack() + bytes(DATAGRAM - HEADER_BYTES) for k in (1, 2))
+    bench.feed([(stray, segment)] if segment else [(stray[:DATAGRAM], 0)])
+    assert bench.assembler.malformed_packets == (2 if segment else 1)
+    # Taken for block 65535, it would have made every frame up to there an old one.
+    bench.assembler.handle_timer(10**9)
+    bench.feed([(packet, 0) for packet in packets_of(40_001)])
+    assert [frame.id for frame, _ in bench.store.frames] == [40_000, 40_001]
+
+
 def test_a_status_other_than_success_carries_no_pixels() -> None:
     bench = Bench()
     refused = PacketHeader(1, 3, 4, status=0x800C).pack()

@@ -103,6 +103,17 @@ def test_a_stopping_stream_ends_within_a_frame(link: tuple[socket.socket, socket
         host.recv(2000)
 
 
+def test_a_long_packet_delay_does_not_hold_a_stopping_stream(link: tuple[socket.socket, socket.socket]) -> None:
+    source, host = link
+    asked = iter([False, False, False])
+    config = StreamConfig(host.getsockname(), 576, packet_delay_ns=4_000_000_000)
+    start_s = time.monotonic()
+    StreamSender(source, config, lambda: next(asked, True)).send(
+        Frame(np.zeros((200, 110), np.uint8), PixelFormat.Mono8, 1, 0)
+    )
+    assert time.monotonic() - start_s < 10
+
+
 def test_sixteen_bit_pixels_travel_little_endian(link: tuple[socket.socket, socket.socket]) -> None:
     source, host = link
     data = np.arange(600, dtype=np.uint16).reshape(20, 30)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import socket
 import subprocess
 import sys
@@ -182,3 +183,10 @@ threading.Thread(target=lambda frame: threading.Event().wait(), args=[reader.nex
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_wait_without_end_is_one_that_the_kernel_takes(writer: RingWriter, publish: Any, join_reader: Any) -> None:
+    reader = join_reader(writer)
+    publish(writer, 1)
+    reader._connection.wait(math.inf)
+    assert reader.next(math.inf).id == 1

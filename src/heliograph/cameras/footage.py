@@ -63,8 +63,16 @@ class Footage(Protocol):
 
 
 def is_picture(file: Path) -> bool:
-    """Whether a file begins like a still picture that OpenCV reads."""
-    return bool(opencv().haveImageReader(str(file)))
+    """Whether a file begins like a still picture that OpenCV reads; raises `SourceError` for a name that it cannot."""
+    return bool(opencv().haveImageReader(_opencv_name(file)))
+
+
+def _opencv_name(file: Path) -> str:
+    name = str(file)
+    # OpenCV 5.0 ends the whole process with a segmentation fault.
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise SourceError(f"cannot read {name!a}: OpenCV takes names in UTF-8 alone; rename it")
+    return name
 
 
 def read_still(file: Path) -> Picture:
@@ -139,7 +147,7 @@ class Video:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._capture: Any = opencv().VideoCapture(str(file))
+        self._capture: Any = opencv().VideoCapture(_opencv_name(file))
         rate_hz = float(self._capture.get(opencv().CAP_PROP_FPS))
         self._rate_hz = rate_hz if math.isfinite(rate_hz) and rate_hz > 0 else 0.0
         first = self.read()

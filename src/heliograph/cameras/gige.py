@@ -32,6 +32,7 @@ from heliograph.gige.client.stream import (
     start_stream,
     stop_stream,
 )
+from heliograph.local.ledger import MAX_DEPTH
 
 _OWN_VENDOR = "Heliograph"
 _BUFFERS = 16
@@ -49,7 +50,7 @@ def open_camera(url: CameraUrl) -> GigeCamera:
     url.check_parameters("buffers", "packet_size", "socket_buffer")
     if not url.location:
         raise CameraUrlError(f"{url.text!r} names no camera: write gige://NAME, with a name, serial, MAC or address")
-    buffers = _whole_number(url, "buffers", _BUFFERS, 1, 1000)
+    buffers = _whole_number(url, "buffers", _BUFFERS, 1, MAX_DEPTH)
     packet_size_bytes = _whole_number(url, "packet_size", 0, 0, 0xFFFF)
     socket_buffer_bytes = _whole_number(url, "socket_buffer", _SOCKET_BUFFER_BYTES, 0, 1_000_000_000)
     return GigeCamera(find(url.location), buffers, packet_size_bytes, socket_buffer_bytes)
@@ -145,13 +146,17 @@ class GigeCamera(CameraBase):
         """Stop acquisition; frames that the program holds stay as they are."""
         reception, self._reception = self._reception, None
         if reception is not None:
-            stop_stream(self._device, self._features)
-            reception.close()
+            try:
+                stop_stream(self._device, self._features)
+            finally:
+                reception.close()
 
     def close(self) -> None:
         """Stop, and give control of the camera back."""
-        self.stop()
-        self._device.close()
+        try:
+            self.stop()
+        finally:
+            self._device.close()
 
     def grab(self, timeout_s: float = 5.0) -> Frame:
         """Give the next picture: the first one that arrives whole after this call.

@@ -29,6 +29,7 @@ from heliograph.local import FrameInfo, RingReader, RingWriter, WriterSlot
 _PATIENT_BUFFER_BYTES = 4_000_000
 _GATHER_S = 0.001
 _SMALL_BATCH = 8
+_LATEST_NS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ class _RingStore:
 
     def publish(self, slot: WriterSlot, frame: ReceivedFrame) -> None:
         timestamp_ns, clock = frame.timestamp_ticks * 1_000_000_000 // (self._tick_hz or 1), self._clock
-        if not self._tick_hz:
+        # A time beyond 292 years is no time: the camera does not count what it says it counts.
+        if not self._tick_hz or timestamp_ns > _LATEST_NS:
             timestamp_ns, clock = time.clock_gettime_ns(time.CLOCK_BOOTTIME), Clock.BOOTTIME
         info = FrameInfo(
             frame.pixel_format,

@@ -21,6 +21,9 @@ import numpy.typing as npt
 from heliograph.local.memory import SlotLayout
 from heliograph.local.message import MAX_MESSAGE_BYTES, FrameMessage, pack_release
 
+# poll takes milliseconds as a C int, 24 days; whoever waits for longer asks again.
+_LONGEST_WAIT_S = 1e6
+
 
 class Lease:
     """One borrowed slot; numpy takes it for the owner of the pixels, so it lives as long as any array of them."""
@@ -129,7 +132,7 @@ class ReaderConnection:
         # One for each call: a poll object serves one thread at a time.
         poll = select.poll()
         poll.register(fileno, select.POLLIN)
-        poll.poll(ceil(timeout_s * 1000))
+        poll.poll(ceil(min(timeout_s, _LONGEST_WAIT_S) * 1000))
 
     def close(self) -> None:
         """Take no more messages; the socket closes when no lease lives.

@@ -113,7 +113,7 @@ def test_a_zip_cut_short_is_damaged(length: int) -> None:
 
 @given(st.data())
 def test_a_zip_with_wrong_bytes_gives_a_text_or_the_one_error(data: st.DataObject) -> None:
-    packed = bytearray(zipped(XML))
+    packed = bytearray(zipped(XML, data.draw(st.sampled_from([zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA]))))
     for at in data.draw(st.lists(st.integers(4, len(packed) - 1), min_size=1, max_size=4)):
         packed[at] = data.draw(st.integers(0, 255))
     with contextlib.suppress(RemoteProtocolError):

@@ -202,6 +202,7 @@ def test_garbage_does_not_hide_the_camera(scripted: Scripted) -> None:
     camera = probe(scripted.address)
     assert camera is not None
     assert camera.model == "quiet"
+    assert camera.address == scripted.address, "where it was reached, whatever it believes: here 0.0.0.0"
 
 
 def test_discovery_ends_in_time_under_a_flood(scripted: Scripted, wait_for: Callable[..., None]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heliograph.core import RemoteProtocolError
 from heliograph.gige.bootstrap import DeviceMode, Register
 from heliograph.gige.client.port import RegisterPort
 
@@ -70,3 +71,12 @@ def test_a_word_goes_by_the_commands_that_every_camera_has(order: str, commands:
     registers.write(8, registers.read(8, 4))
     assert device.calls == ["made", *commands]
     assert device.memory == bytearray(range(SIZE))
+
+
+@pytest.mark.parametrize("address", [-4, (1 << 32) - 2, 1 << 32])
+def test_a_register_that_no_camera_can_have_breaks_the_protocol(address: int) -> None:
+    registers = port(Words("big"))
+    with pytest.raises(RemoteProtocolError, match="names a register at"):
+        registers.read(address, 4)
+    with pytest.raises(RemoteProtocolError, match="names a register at"):
+        registers.write(address, bytes(4))

@@ -240,7 +240,7 @@ class FrameAssembler(Generic[SlotT]):
         """Take messages of one packet each."""
         words = self._words[: len(lengths), 0].astype(np.int64)
         block_words, ids = words[:, 0], (words[:, 1] & 0xFF_FFFF) - 1
-        payload = (words[:, 1] >> 24 == PacketFormat.PAYLOAD) & (block_words <= LAST_BLOCK_ID)
+        payload = (words[:, 1] >> 24 == PacketFormat.PAYLOAD) & (block_words > 0) & (block_words <= LAST_BLOCK_ID)
         full = np.where(ids == self._shape.packets - 1, self._last_data_bytes, self._data_bytes) + HEADER_BYTES
         payload &= (ids >= 0) & (ids < self._shape.packets) & (lengths == full)
         edges = np.flatnonzero(np.diff(block_words)) + 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,6 +91,7 @@ def _unzipped(data: bytes) -> bytes:
             if member.file_size > LARGEST_XML_BYTES:
                 raise RemoteProtocolError(f"the camera's description has {member.file_size} bytes, which cannot be")
             return archive.read(member)
-    # What zipfile raises for damage, encryption and unknown methods is no one family.
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, IndexError) as error:
+    except RemoteProtocolError:
+        raise
+    except Exception as error:  # what zipfile raises for damage, encryption and unknown methods is no one family
         raise RemoteProtocolError(f"the camera's zipped description is damaged: {error}") from error

@@ -9,7 +9,7 @@ import select
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heliograph.core import AddressError, CameraNotFoundError, RemoteProtocolError
 from heliograph.gige import sockets
@@ -105,12 +105,15 @@ def probe(address: str, timeout_s: float = 1.0) -> DiscoveredCamera | None:
     """Ask one address; None when nothing answers. Raises `AddressError` when it cannot be reached at all."""
     own = sockets.own_address_towards(address)
     with sockets.open_client(own) as sock:
+        # Connected, so that nobody else can answer.
+        sock.connect((address, PORT))
         # Three times, since one datagram may be lost on the way.
         for _ in range(3):
             with contextlib.suppress(OSError):
-                sock.sendto(_DISCOVERY, (address, PORT))
+                sock.send(_DISCOVERY)
             for camera in _answers({sock: own}, timeout_s / 3):
-                return camera
+                # Where it was reached: behind a router it knows itself by another address.
+                return replace(camera, address=address)
     return None
 
 
@@ -169,9 +172,10 @@ def _broadcast(sock: socket.socket, address: str) -> None:
         sock.sendto(_DISCOVERY, ("255.255.255.255", PORT))
     except OSError:
         # Some networks take only their own broadcast address; a network that takes none has no cameras to show.
-        directed = [str(i.network.broadcast_address) for i in interfaces() if i.address == address]
-        with contextlib.suppress(OSError):
-            sock.sendto(_DISCOVERY, (directed[0], PORT))
+        for interface in interfaces():
+            if interface.address == address:
+                with contextlib.suppress(OSError):
+                    sock.sendto(_DISCOVERY, (str(interface.network.broadcast_address), PORT))
 
 
 def _answers(asking: dict[socket.socket, str], timeout_s: float) -> Iterable[DiscoveredCamera]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from heliograph.core import RemoteProtocolError
 from heliograph.gige.bootstrap import DeviceMode, Register
 from heliograph.gige.client.device import GigeDevice
 
 _WORD_BYTES = 4
+_END = 1 << 32
 
 
 class RegisterPort:
@@ -22,6 +24,7 @@ class RegisterPort:
 
     def read(self, address: int, length_bytes: int) -> bytes:
         """Read bytes; raises what `GigeDevice.read_memory` raises."""
+        _check_range(address, length_bytes)
         if self._is_word(address, length_bytes):
             return self._device.read_register(address).to_bytes(_WORD_BYTES, "big")
         before = address % _WORD_BYTES
@@ -29,6 +32,7 @@ class RegisterPort:
 
     def write(self, address: int, data: bytes) -> None:
         """Write bytes; raises what `GigeDevice.write_memory` raises."""
+        _check_range(address, len(data))
         if self._is_word(address, len(data)):
             self._device.write_register(address, int.from_bytes(data, "big"))
             return
@@ -41,3 +45,11 @@ class RegisterPort:
 
     def _is_word(self, address: int, length_bytes: int) -> bool:
         return length_bytes == _WORD_BYTES and address % _WORD_BYTES == 0 and not self._words_turn
+
+
+def _check_range(address: int, length_bytes: int) -> None:
+    # Its XML says where, and may compute it from other registers.
+    if not 0 <= address <= _END - length_bytes:
+        raise RemoteProtocolError(
+            f"the camera's description names a register at 0x{address:x}: GVCP's end at 0x{_END:x}"
+        )

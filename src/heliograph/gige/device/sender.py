@@ -24,6 +24,7 @@ _MAX_DATAGRAM_BYTES = 65_507
 _NO_SEGMENTATION = (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
 # What a pause may be made up for by sending faster: two batches at 1 Gbit/s, which the smallest socket buffer holds.
 _BURST_NS = 500_000
+_TURN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class StreamSender:
             wait_ns += (batch_bytes + packets * IP_UDP_BYTES) * 1_000_000_000 // limit
         if not wait_ns:
             return
-        now_ns = time.monotonic_ns()
-        if self._due_ns > now_ns:
-            time.sleep((self._due_ns - now_ns) / 1e9)
+        # In turns: a client may ask for 4 s between packets, and stop long before.
+        while (left_ns := self._due_ns - (now_ns := time.monotonic_ns())) > 0 and not self._stopping():
+            time.sleep(min(left_ns / 1e9, _TURN_S))
         self._due_ns = max(self._due_ns, now_ns - _BURST_NS) + wait_ns

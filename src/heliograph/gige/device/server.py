@@ -216,8 +216,8 @@ class GigeDeviceServer:
         self._done.put((job, self._control.execute(job.command, job.client, _now_ns())))
         self._wake()
 
-    def _stream_ended(self, error: Exception | None) -> None:
-        _log.warning("%s: the stream ended: %s", self.name, error or "the camera has no more frames")
+    def _stream_ended(self, error: Exception) -> None:
+        _log.warning("%s: the stream ended: %s", self.name, error)
         self._work.put(self._transport.stop)
 
     def _wake(self) -> None:
