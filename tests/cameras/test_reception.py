@@ -85,6 +85,21 @@ def test_ticks_become_nanoseconds(address: str) -> None:
         assert before_ns <= reception.reader.next(5).timestamp_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def test_the_first_frame_is_frame_1_where_block_ids_begin_anywhere(address: str) -> None:
+    with udp(address) as source, udp(address) as host:
+        host.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
+        reception = Reception(host, replace(config(address), counts_from_1=False))
+        try:
+            sender = StreamSender(source, StreamConfig(host.getsockname()), lambda: False)
+            ids = []
+            for frame_id in (40_000, 40_001, 40_004):
+                sender.send(frame(frame_id))
+                ids.append(reception.reader.next(5).id)
+            assert ids == [1, 2, 5]
+        finally:
+            reception.close()
+
+
 def test_a_timestamp_that_cannot_be_is_the_time_of_arrival(address: str) -> None:
     with stream(address, tick_hz=1) as (sender, reception):
         sender.send(replace(frame(8), timestamp_ns=2**63))

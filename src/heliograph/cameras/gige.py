@@ -125,13 +125,15 @@ class GigeCamera(CameraBase):
                 packet_size_bytes = set_packet_size(self._device, self._features, self._packet_size_bytes)
             else:
                 packet_size_bytes = negotiate_packet_size(self._device, self._features, sink)
+            own = self.found.vendor == _OWN_VENDOR
             config = ReceptionConfig(
                 source=self._device.address,
                 payload_bytes=int(self._features["PayloadSize"]),
                 packet_size_bytes=packet_size_bytes,
                 tick_hz=self._tick_hz(),
-                clock=Clock.BOOTTIME if self.found.vendor == _OWN_VENDOR else Clock.DEVICE,
+                clock=Clock.BOOTTIME if own else Clock.DEVICE,
                 depth=self._buffers,
+                counts_from_1=own,
             )
             self._reception = Reception(sink, config)
         self._statistics = StreamStatistics()

@@ -45,6 +45,8 @@ class ReceptionConfig:
     clock: str
     depth: int
     """Frames that the user's program may hold at once."""
+    counts_from_1: bool = True
+    """Block ids begin at 1 with each stream; where they begin anywhere, the first frame that arrives is frame 1."""
 
 
 class Reception:
@@ -101,6 +103,7 @@ class _RingStore:
         self._writer = writer
         self._tick_hz = config.tick_hz
         self._clock = Clock(config.clock)
+        self._ids_before: int | None = 0 if config.counts_from_1 else None
         self.acquire = writer.acquire
         self.discard = writer.discard
 
@@ -109,11 +112,13 @@ class _RingStore:
         # A time beyond 292 years is no time: the camera does not count what it says it counts.
         if not self._tick_hz or timestamp_ns > _LATEST_NS:
             timestamp_ns, clock = time.clock_gettime_ns(time.CLOCK_BOOTTIME), Clock.BOOTTIME
+        if self._ids_before is None:
+            self._ids_before = frame.id - 1
         info = FrameInfo(
             frame.pixel_format,
             frame.width,
             frame.height,
-            frame.id,
+            frame.id - self._ids_before,
             timestamp_ns,
             clock,
             missing_packets=frame.missing_packets,
