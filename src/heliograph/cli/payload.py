@@ -108,14 +108,15 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _report(result: SeriesResult, config: SeriesConfig, as_json: bool) -> None:
+    from heliograph.payload import picture_number
+
     if not result.records:
         raise typer.Exit(ExitCode.INTERRUPTED)
     score_name = _SCORE_NAMES.get(config.scorer, "score")
-    digits = max(3, len(str(config.count - 1)))
     show(
         [
             {
-                "picture": f"{record.number:0{digits}d}",
+                "picture": picture_number(record.number, config.count),
                 score_name: record.score.value,
                 "pixels": record.score.support,
                 "missing_packets": record.missing_packets,

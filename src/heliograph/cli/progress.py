@@ -11,7 +11,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from heliograph.cli.terminal import shown
-from heliograph.payload import Progress
+from heliograph.payload import Progress, picture_number
 
 
 @contextmanager
@@ -31,14 +31,18 @@ def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
     def report(progress: Progress) -> None:
         # Not before there is something to tell: a mistake in an option is one line and no bar.
         bar.start()
-        leader = f"best {progress.leader.number:03d}: {progress.leader.score.value:g}" if progress.leader else ""
-        bar.update(task, completed=progress.taken, description=shown(progress.notice or leader))
+        bar.update(task, completed=progress.taken, description=shown(progress.notice or _best(progress)))
 
     try:
         yield report
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def _best(progress: Progress) -> str:
+    leader = progress.leader
+    return f"best {picture_number(leader.number, progress.asked)}: {leader.score.value:g}" if leader else ""
 
 
 class _RateColumn(ProgressColumn):

@@ -5,7 +5,7 @@ from heliograph.payload.measure import Threshold, brightness, red_threshold, sha
 from heliograph.payload.schedule import parse_start_at
 from heliograph.payload.scorer import Score, Scorer, find_scorer
 from heliograph.payload.series import Progress, SeriesConfig
-from heliograph.payload.shortlist import Record
+from heliograph.payload.shortlist import Record, picture_number
 from heliograph.payload.supply import Ending, Losses
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "brightness",
     "find_scorer",
     "parse_start_at",
+    "picture_number",
     "red_threshold",
     "run_series",
     "sharpness",

@@ -16,7 +16,7 @@ from heliograph.core.picture import encode_picture
 from heliograph.payload.histogram import draw_histogram
 from heliograph.payload.measure import native_rgb
 from heliograph.payload.series import Series
-from heliograph.payload.shortlist import Pick, Record
+from heliograph.payload.shortlist import Pick, Record, picture_number
 from heliograph.payload.supply import Ending
 
 OWN_NAMES = re.compile(r"frame_\d{3,}\.png|histogram\.png|red_threshold\.txt|scores\.txt|summary\.json")
@@ -42,7 +42,7 @@ def build_products(series: Series) -> dict[str, bytes]:
 
 
 def _number(series: Series, record: Record) -> str:
-    return f"{record.number:0{max(3, len(str(series.config.count - 1)))}d}"
+    return picture_number(record.number, series.config.count)
 
 
 def _frame_name(series: Series, pick: Pick) -> str:

@@ -8,6 +8,15 @@ from heliograph.core import Frame
 from heliograph.payload.scorer import Score
 
 
+def picture_number(number: int, count: int) -> str:
+    """Give the number of a picture in a series of `count` as it stands in names and tables.
+
+    >>> picture_number(7, 400), picture_number(7, 10_001)
+    ('007', '00007')
+    """
+    return f"{number:0{max(3, len(str(count - 1)))}d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What stays of every picture of a series."""
