@@ -61,7 +61,11 @@ class Camera(Protocol):
         ...
 
     def grab(self, timeout_s: float = 5.0) -> Frame:
-        """Give the next picture: the first one that arrives whole after this call."""
+        """Give the next picture.
+
+        From the network it is the first that arrives whole after this call; from a camera in this process the oldest
+        that its driver holds, or the next one.
+        """
         ...
 
     def frames(self, count: int | None = None, timeout_s: float = 5.0) -> Iterator[Frame]:

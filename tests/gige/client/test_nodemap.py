@@ -307,6 +307,16 @@ def test_a_refusal_of_the_camera_is_an_error_of_the_feature(status: Status, kind
         features["Counter"]
 
 
+@pytest.mark.parametrize("status", [Status.INVALID_PARAMETER, Status.INVALID_ADDRESS])
+def test_a_camera_that_refuses_to_tell_its_limits_is_told_by_the_name_of_the_feature(status: Status) -> None:
+    device = MemoryDevice()
+    features = over(device)
+    device.fail = RemoteStatusError("the camera refused: so there", status)
+    device.fails = lambda: True
+    with pytest.raises(FeatureAccessError, match="Width: the camera refused: so there"):
+        features.describe("Width")
+
+
 @contextlib.contextmanager
 def collected(errors: list[HeliographError]) -> Iterator[None]:
     try:

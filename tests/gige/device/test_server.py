@@ -1,11 +1,13 @@
 """The camera on real sockets of loopback."""
 
+import os
 import selectors
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -232,6 +234,28 @@ def test_silent_client_loses_control_and_stream(
     until(lambda: not camera.running)
     assert 0.4 < time.monotonic() - silent_since_s < 5
     assert client.read(CCP) == 0
+
+
+def test_a_driver_that_hangs_beyond_close_writes_into_nobody_elses_file(
+    camera: PatternCamera, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heliograph.gige.device.server._CLOSE_S", 0.1)
+    camera.let_slow_go.clear()
+    with GigeDeviceServer(camera, address) as server:
+        client = Client(address)
+        client.send(Command.READREG, gvcp.pack_addresses([feature_address(server, "Slow")]))
+        assert camera.slow_entered.wait(5)
+        client.socket.close()
+        wake = server._wake_fd
+        (hung,) = [thread for thread in server._threads if "features" in thread.name]
+    with (tmp_path / "file").open("wb") as file:
+        os.dup2(file.fileno(), wake)
+        camera.let_slow_go.set()
+        hung.join(5)
+        if file.fileno() != wake:
+            os.close(wake)
+    assert not hung.is_alive()
+    assert (tmp_path / "file").read_bytes() == b""
 
 
 def test_slow_feature_delays_nobody_and_loses_no_control(

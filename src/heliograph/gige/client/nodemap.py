@@ -210,8 +210,11 @@ class NodeMapFeatures(Features):
         # What the port raises comes through GenApi as it is.
         if isinstance(error, RemoteStatusError):
             if error.status == Status.INVALID_PARAMETER:
-                possible = self._describe(name, self._map.get_node(name)).range_text
-                return FeatureValueError(f"{name}: {error}; possible is {possible}, not all of it with every setting")
+                # A camera that refuses to tell its limits too leaves nothing to add.
+                with contextlib.suppress(self._genapi.GenericException, RemoteStatusError):
+                    possible = self._describe(name, self._map.get_node(name)).range_text
+                    told = f"{name}: {error}; possible is {possible}, not all of it with every setting"
+                    return FeatureValueError(told)
             return FeatureAccessError(f"{name}: {error}")
         kind = FeatureAccessError if isinstance(error, self._genapi.AccessException) else FeatureValueError
         return kind(f"{name}: {_reason(error)}")

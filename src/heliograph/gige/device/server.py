@@ -214,7 +214,9 @@ class GigeDeviceServer:
 
     def _run_job(self, job: Job) -> None:
         self._done.put((job, self._control.execute(job.command, job.client, _now_ns())))
-        self._wake()
+        # A driver that hung for longer than `close` waits: its descriptor may be somebody else's file by now.
+        if not self._closing.is_set():
+            self._wake()
 
     def _stream_ended(self, error: Exception) -> None:
         _log.warning("%s: the stream ended: %s", self.name, error)
