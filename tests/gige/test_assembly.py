@@ -220,6 +220,17 @@ def test_block_0_is_no_block_however_it_comes(segment: int) -> None:
     assert [frame.id for frame, _ in bench.store.frames] == [40_000, 40_001]
 
 
+def test_a_stray_packet_of_a_far_block_ends_no_stream() -> None:
+    bench = Bench()
+    for far in (2, 30_000, 32_768):
+        bench.feed([(packets_of(far)[3], 0)])
+        bench.assembler.handle_timer(10**9)
+    for frame_id in range(1, 4):
+        bench.feed([(packet, 0) for packet in packets_of(frame_id)])
+    assert [frame.id for frame, _ in bench.store.frames] == [1, 2, 3]
+    assert bench.store.taken == 0
+
+
 def test_a_status_other_than_success_carries_no_pixels() -> None:
     bench = Bench()
     refused = PacketHeader(1, 3, 4, status=0x800C).pack()

@@ -367,11 +367,12 @@ class FrameAssembler(Generic[SlotT]):
 
     def _finish(self, frame_id: int) -> None:
         block = self._blocks.pop(frame_id)
-        self._delivered_id = max(self._delivered_id, frame_id)
         leader = block.leader
         if leader is None:
+            # Nor is it delivered: one stray packet of a far id would make an old one of every frame up to there.
             self._store.discard(block.slot)
             return
+        self._delivered_id = max(self._delivered_id, frame_id)
         if block.count < block.expected:
             block.rows[~block.received] = 0
         missing = max(block.expected - block.count, 0) + (not block.trailer)
