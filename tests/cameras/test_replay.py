@@ -20,6 +20,7 @@ from heliograph.core import (
     SourceError,
     SourceNotFoundError,
 )
+from heliograph.testing.peers import missing
 
 
 def write(file: Path, value: int, size: tuple[int, int] = (6, 8)) -> Path:
@@ -166,7 +167,7 @@ def video(tmp_path: Path) -> Path:
         writer.write(np.full((48, 64, 3), value, np.uint8))
     writer.release()
     if not file.exists() or not file.stat().st_size:
-        pytest.skip("this OpenCV writes no video: pip install 'heliograph[images]'")
+        missing("this OpenCV writes no video: pip install 'heliograph[images]'")
     return file
 
 

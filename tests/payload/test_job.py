@@ -26,6 +26,7 @@ from heliograph.core import (
 )
 from heliograph.payload import Ending, Progress, SeriesConfig, SeriesResult, run_series
 from heliograph.payload.supply import OpenCamera
+from heliograph.testing.peers import missing
 from heliograph.testing.scripted import Lost, Scene, ScriptedCamera, Shot
 
 Picture = npt.NDArray[Any]
@@ -129,7 +130,7 @@ def photographs() -> list[Path]:
     for package, folder in (("skimage", "data"), ("sklearn", "datasets/images")):
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
-            pytest.skip(f"the photographs of {package} are missing: pip install 'heliograph[sim]' scikit-learn")
+            missing(f"the photographs of {package} are missing: pip install 'heliograph[sim]' scikit-learn")
         place = Path(spec.submodule_search_locations[0]) / folder
         found += [file for file in sorted(place.iterdir()) if file.suffix in (".jpg", ".jpeg")]
         found += [file for file in sorted(place.iterdir()) if file.name in ("coffee.png", "chelsea.png", "coins.png")]
