@@ -65,6 +65,10 @@ class Feature:
     """Entries of an enumeration and the integer each one is on the wire."""
     locks_while_streaming: bool = False
     """True when the feature decides the size or shape of frames: read-only between start and stop."""
+    selected_by: str = ""
+    """Enumeration that says which of several values this name stands for now, such as BalanceRatioSelector."""
+    streamable: bool = True
+    """True when the value, where it can be written, is a setting: part of a user set and of `settings.snapshot`."""
 
     @property
     def range_text(self) -> str:

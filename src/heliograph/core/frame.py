@@ -47,6 +47,12 @@ class Frame:
     clock: Clock = Clock.BOOTTIME
     exposure_us: float | None = None
     gain_db: float | None = None
+    wall_time_ns: int | None = None
+    """`timestamp_ns` as CLOCK_REALTIME of the camera's host, in ns since 1970; it may step, unlike `timestamp_ns`."""
+    line_time_ns: int | None = None
+    """From the start of exposure of a row to that of the next row in the picture; 0 for a global shutter."""
+    temperature_c: float | None = None
+    """Temperature of the sensor or, where that is not known, of the board it is on."""
     missing_packets: int = 0
     """Packets that never arrived; their pixels are 0. 0 means that the picture is whole."""
     color_matrix: ColorMatrix = ColorMatrix.BT601

@@ -19,7 +19,7 @@ from typing import Any
 from heliograph.core import Clock, ColorMatrix, ColorRange, PixelFormat, PixelFormatError
 from heliograph.core.errors import RemoteProtocolError, SettingError
 
-VERSION = 1
+VERSION = 2
 MAX_METADATA_BYTES = 16_384
 """Longest JSON text of a frame's metadata; 8 frames of it fit the stock socket buffer of 212992 bytes."""
 MAX_REASON_BYTES = 1_000
@@ -33,7 +33,8 @@ class _Kind(IntEnum):
 
 
 _HELLO_FIELDS = struct.Struct("<BBHIQ")  # kind, version, depth, slot count, slot bytes
-_FRAME_FIELDS = struct.Struct("<BBBBIIIIIQqQdd")  # kind, clock, matrix, range, then as in FrameMessage.pack
+_FRAME_FIELDS = struct.Struct("<BBBBIIIIIQqQddqqd")  # kind, clock, matrix, range, then as in FrameMessage.pack
+_UNKNOWN = -(2**63)
 _DROPPED_FIELD = struct.Struct("<Q")
 _DROPPED_OFFSET = 40
 _RELEASE_FIELDS = struct.Struct("<BxxxI")  # kind, slot
@@ -65,6 +66,9 @@ class FrameInfo:
     clock: Clock = Clock.BOOTTIME
     exposure_us: float | None = None
     gain_db: float | None = None
+    wall_time_ns: int | None = None
+    line_time_ns: int | None = None
+    temperature_c: float | None = None
     missing_packets: int = 0
     color_matrix: ColorMatrix = ColorMatrix.BT601
     color_range: ColorRange = ColorRange.FULL
@@ -136,6 +140,9 @@ class FrameMessage:
                 self.dropped,
                 nan if info.exposure_us is None else info.exposure_us,
                 nan if info.gain_db is None else info.gain_db,
+                _UNKNOWN if info.wall_time_ns is None else info.wall_time_ns,
+                _UNKNOWN if info.line_time_ns is None else info.line_time_ns,
+                nan if info.temperature_c is None else info.temperature_c,
             )
         except struct.error as error:
             raise SettingError(f"frame {info.id} cannot be published: {error}") from None
@@ -204,7 +211,8 @@ def _unpack_hello(message: bytes) -> HelloMessage:
 
 def _unpack_frame(message: bytes) -> FrameMessage:
     _, clock, matrix, color_range, slot, *fields = _FRAME_FIELDS.unpack_from(message)
-    pixel_format, width, height, missing, frame_id, timestamp_ns, dropped, exposure_us, gain_db = fields
+    pixel_format, width, height, missing, frame_id, timestamp_ns, dropped, *known = fields
+    exposure_us, gain_db, wall_time_ns, line_time_ns, temperature_c = known
     info = FrameInfo(
         PixelFormat(pixel_format),
         width,
@@ -214,6 +222,9 @@ def _unpack_frame(message: bytes) -> FrameMessage:
         _CLOCKS[clock],
         None if isnan(exposure_us) else exposure_us,
         None if isnan(gain_db) else gain_db,
+        None if wall_time_ns == _UNKNOWN else wall_time_ns,
+        None if line_time_ns == _UNKNOWN else line_time_ns,
+        None if isnan(temperature_c) else temperature_c,
         missing,
         _MATRICES[matrix],
         _RANGES[color_range],

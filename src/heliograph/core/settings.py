@@ -1,0 +1,141 @@
+"""All settings of a camera as one mapping: taken, kept, and applied again, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from heliograph.core.errors import (
+    FeatureAccessError,
+    FeatureNotFoundError,
+    FeatureValueError,
+    HeliographError,
+    RemoteStatusError,
+)
+from heliograph.core.feature import Access, FeatureKind, Features, FeatureValue
+
+# Formats before sizes, and a region at the origin before it grows: each one moves the limits of those after it.
+_FIRST = ("PixelFormat", "BinningHorizontal", "BinningVertical", "DecimationHorizontal", "DecimationVertical")
+_ORIGIN = ("OffsetX", "OffsetY")
+_REGION = (*_FIRST, "Width", "Height", *_ORIGIN)
+_REFUSALS = (FeatureAccessError, FeatureValueError, RemoteStatusError)
+
+
+def snapshot(features: Features) -> dict[str, FeatureValue]:
+    """Give every setting that can be changed now, by feature name; one behind a selector as `Name[Entry]`.
+
+    >>> snapshot(camera.features)                                              # doctest: +SKIP
+    {'Width': 2028, 'Height': 1520, 'ExposureTime': 2000.0, 'BalanceRatio[Red]': 1.8, 'BalanceRatio[Blue]': 1.5}
+
+    Selectors themselves, commands, and what is no setting (addresses, locks, names) are left out, and so is what
+    another feature decides now, such as ExposureTime while ExposureAuto is Continuous. Selectors are moved for a
+    moment and put back.
+    """
+    described = {name: features.describe(name) for name in features}
+    selectors = {feature.selected_by for feature in described.values()}
+    settings: dict[str, FeatureValue] = {}
+    for name, feature in described.items():
+        if name in selectors or not feature.streamable or feature.kind is FeatureKind.COMMAND:
+            continue
+        if not feature.selected_by:
+            _take(features, name, name, settings)
+            continue
+        with _selector(features, feature.selected_by):
+            for entry in described[feature.selected_by].entries:
+                features[feature.selected_by] = entry
+                _take(features, name, f"{name}[{entry}]", settings)
+    return settings
+
+
+def apply(features: Features, settings: Mapping[str, object]) -> None:
+    """Set many features at once, in the order that their limits ask for.
+
+    When one cannot be set, those that were are put back, and the error of that one is raised:
+    `FeatureNotFoundError`, `FeatureValueError`, `FeatureAccessError` or `RemoteStatusError`.
+    """
+    before: dict[str, FeatureValue] = {}
+    try:
+        _apply(features, settings, before)
+    except HeliographError:
+        # The camera took these values a moment ago; one it does not take back has no better error than the first.
+        _apply_all(features, before)
+        raise
+
+
+def _take(features: Features, name: str, key: str, settings: dict[str, FeatureValue]) -> None:
+    if features.describe(name).access is Access.READ_WRITE:
+        settings[key] = features[name]
+
+
+def _apply(features: Features, settings: Mapping[str, object], before: dict[str, FeatureValue]) -> None:
+    ordered = {key: settings[key] for key in (*_FIRST, *settings) if key in settings}
+    for key in ordered:
+        _remember(features, key, before)
+    offsets = {}
+    if any(key in settings and settings[key] != before[key] for key in _REGION):
+        offsets = {key: settings.get(key, features[key]) for key in _ORIGIN if key in features}
+        for key in offsets:
+            _remember(features, key, before)
+        _apply_all(features, {key: features.describe(key).minimum or 0 for key in offsets})
+    refused = _apply_all(features, {key: value for key, value in ordered.items() if key not in offsets})
+    for key in offsets.keys() - settings.keys():
+        # A region that is not asked to move stays where it is, as far as its new size leaves room.
+        offsets[key] = min(before[key], features.describe(key).maximum or 0)
+    refused |= _apply_all(features, offsets)
+    if refused:
+        raise next(iter(refused.values()))
+
+
+def _apply_all(features: Features, settings: Mapping[str, object]) -> dict[str, HeliographError]:
+    """Set what can be set, again and again while that makes more possible; give the error of each of the others."""
+    waiting = dict(settings)
+    while True:
+        refused: dict[str, HeliographError] = {}
+        for key, value in waiting.items():
+            try:
+                _write(features, key, value)
+            except _REFUSALS as error:
+                refused[key] = error
+        if not refused or len(refused) == len(waiting):
+            return refused
+        waiting = {key: waiting[key] for key in refused}
+
+
+def _remember(features: Features, key: str, before: dict[str, FeatureValue]) -> None:
+    name, entry = _parts(key)
+    feature = features.describe(name)
+    if entry and feature.selected_by:
+        with _selector(features, feature.selected_by):
+            features[feature.selected_by] = entry
+            before[key] = features[name]
+    elif entry:
+        raise FeatureNotFoundError(f"{name} has no selector: write {name}, not {key}")
+    else:
+        before[key] = features[name]
+
+
+def _write(features: Features, key: str, value: object) -> None:
+    name, entry = _parts(key)
+    if not entry:
+        if features[name] != value:
+            features[name] = value
+        return
+    selector = features.describe(name).selected_by
+    with _selector(features, selector):
+        features[selector] = entry
+        features[name] = value
+
+
+def _parts(key: str) -> tuple[str, str]:
+    name, _, rest = key.partition("[")
+    return name, rest.removesuffix("]")
+
+
+@contextmanager
+def _selector(features: Features, name: str) -> Iterator[None]:
+    """Put a selector back to what it was."""
+    present = features[name]
+    try:
+        yield
+    finally:
+        features[name] = present
