@@ -21,6 +21,7 @@ PACKAGES = {
     "nft": "nftables",
     "ssh-keygen": "openssh-client",
     "unshare": "util-linux",
+    "chromium": "chromium",
 }
 """Debian package of each program."""
 
