@@ -23,6 +23,7 @@ from heliograph.testing.peers import require
 CAMERA_ADDRESS = "10.9.0.1"
 CLIENT_ADDRESS = "10.9.0.2"
 _TIMEOUT_S = 20.0
+_LATE_NS = (100_000, 3_000_000)
 # 24 bytes of preamble, checksum and gap make the rate that of gigabit Ethernet.
 _GIGABIT = "rate 1gbit overhead 24 burst 6kb limit 1mb"
 
@@ -62,8 +63,52 @@ class Wire:
         """Give the words that run a program at the client's end."""
         return [require("nsenter"), f"--net={self._namespace}", *command]
 
+    def disturb(self, lost: float = 0.0, late: float = 0.0, twice: float = 0.0, seed: int = 1) -> None:
+        """Lose a share of the packets to the client, delay another so that others overtake them, or send them twice.
+
+        Shares are of single packets, 0 to 1; the link has none but real ones. Late packets come 0.1 to 3 ms late.
+        Once for each link.
+        """
+        rules = ["add table netdev wire", "flush table netdev wire"]
+        chain = 'type filter hook ingress device "client" priority 0 ;'
+        rules.append(f"add chain netdev wire arrivals {{ {chain} }}")
+        if lost:
+            rules.append(f"add rule netdev wire arrivals {_share(lost)} drop")
+        if late or twice:
+            self._open_detour(late, twice, seed)
+            rules.append(f"add rule netdev wire arrivals {_share(late + twice)} fwd to detour")
+        for rule in rules:
+            subprocess.run(self.at_client(require("nft"), rule), check=True)
+
+    def received_packets(self) -> int:
+        """Packets that have reached the client's end of the link, disturbed or not."""
+        done = subprocess.run(self.at_client("cat", "/proc/net/dev"), capture_output=True, text=True, check=True)
+        line = next(line for line in done.stdout.splitlines() if line.strip().startswith("client:"))
+        return int(line.split(":")[1].split()[1])
+
+    def _open_detour(self, late: float, twice: float, seed: int) -> None:
+        ip = require("ip")
+        show = subprocess.run(self.at_client(ip, "-o", "link", "show", "client"), capture_output=True, check=True)
+        mac = show.stdout.decode().split("link/ether ")[1].split()[0]
+        for line in ("tuntap add dev detour mode tap", f"link set detour address {mac}", "link set detour up"):
+            subprocess.run(self.at_client(ip, *line.split()), check=True)
+        # A packet that arrives by the detour is answered by the link, which strict reverse path filters refuse.
+        for name in ("all", "detour"):
+            subprocess.run(self.at_client("sh", "-c", f"echo 0 >/proc/sys/net/ipv4/conf/{name}/rp_filter"), check=True)
+        # Packets that come twice are late too: a copy that comes at once would tell less.
+        numbers = (_LATE_NS[0], _LATE_NS[1], twice / (late + twice), seed)
+        words = [sys.executable, "-m", "heliograph.testing.detour", "detour", *map(str, numbers)]
+        relay = self._resources.enter_context(subprocess.Popen(self.at_client(*words), stdout=subprocess.PIPE))
+        self._resources.callback(relay.kill)
+        if not relay.stdout or relay.stdout.readline() != b"ready\n":
+            raise RuntimeError("the detour did not open: /dev/net/tun is needed")
+
     def _ip(self, words: str) -> None:
         subprocess.run([require("ip"), *words.split()], check=True)
+
+
+def _share(share: float) -> str:
+    return f"numgen random mod 1000000 < {round(share * 1_000_000)}"
 
 
 def main(arguments: list[str]) -> int:
