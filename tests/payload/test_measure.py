@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from heliograph.core import PixelFormat
-from heliograph.payload.measure import Threshold, brightness, native_rgb, red_threshold, sharpness
+from heliograph.payload.measure import Threshold, brightness, red_threshold
 
 Picture = npt.NDArray[Any]
 
@@ -93,16 +92,3 @@ def test_brightness_is_the_mean_luma_at_either_depth() -> None:
     rgb[..., 1] = 200
     assert brightness(rgb) == pytest.approx(0.587 * 200)
     assert brightness(rgb.astype(np.uint16) * 257) == pytest.approx(0.587 * 200 * 257)
-
-
-def test_sharpness_falls_when_a_picture_is_blurred() -> None:
-    rgb = np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8)
-    soft = rgb.astype(np.float32)
-    soft = ((soft + np.roll(soft, 1, 0) + np.roll(soft, 1, 1)) / 3).astype(np.uint8)
-    assert 0 < sharpness(soft) < sharpness(rgb)
-    assert sharpness(rgb.astype(np.uint16) * 257) == pytest.approx(sharpness(rgb) * 257**2, rel=0.05)
-
-
-@pytest.mark.parametrize(("name", "rgb"), [("Mono8", "RGB8"), ("BayerRG12", "RGB16"), ("NV12", "RGB8")])
-def test_native_rgb_holds_every_bit(name: str, rgb: str) -> None:
-    assert native_rgb(PixelFormat.parse(name)) == rgb

@@ -1,7 +1,8 @@
 """The library a payload controller uses: take a series of pictures, score every one, keep the best, write products."""
 
+from heliograph.core.measure import sharpness
 from heliograph.payload.job import SeriesResult, run_series
-from heliograph.payload.measure import Threshold, brightness, red_threshold, sharpness
+from heliograph.payload.measure import Threshold, brightness, red_threshold
 from heliograph.payload.schedule import parse_start_at
 from heliograph.payload.scorer import Score, Scorer, find_scorer
 from heliograph.payload.series import Progress, SeriesConfig

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from heliograph.core import MissingDependencyError
 from heliograph.core.convert import opencv
+from heliograph.core.measure import HISTOGRAM_BINS, rgb_histogram
 
-_BINS = 256
 _INK, _FAINT = "#1d2433", "#8a93a6"
 _COLOURS = {"red": "#d5303e", "green": "#1f9d55", "blue": "#2f6fde"}
 
@@ -23,18 +23,6 @@ def matplotlib() -> Any:
         return importlib.import_module("matplotlib.figure")
     except ImportError as error:
         raise MissingDependencyError("histograms need matplotlib: pip install 'heliograph[payload]'") from error
-
-
-def rgb_histogram(rgb: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Count the pixels of each value in 256 equal bins, shape (3, 256), rows red, green, blue.
-
-    >>> rgb_histogram(np.full((2, 3, 3), 7, np.uint8))[:, 7]
-    array([6, 6, 6])
-    """
-    cv2 = opencv()
-    top = float(np.iinfo(rgb.dtype).max) + 1
-    rows = [np.ravel(cv2.calcHist([rgb], [channel], None, [_BINS], [0, top])) for channel in range(3)]
-    return np.array(rows).astype(np.int64)
 
 
 def draw_histogram(rgb: npt.NDArray[Any], title: str, subtitle: str) -> bytes:
@@ -55,7 +43,7 @@ def draw_histogram(rgb: npt.NDArray[Any], title: str, subtitle: str) -> bytes:
 
 def _draw_curves(axes: Any, rgb: npt.NDArray[Any]) -> None:
     full_scale = int(np.iinfo(rgb.dtype).max)
-    edges = np.linspace(0, full_scale + 1, _BINS + 1)
+    edges = np.linspace(0, full_scale + 1, HISTOGRAM_BINS + 1)
     for counts, (name, colour) in zip(rgb_histogram(rgb), _COLOURS.items(), strict=True):
         axes.stairs(counts, edges, fill=True, color=colour, alpha=0.13)
         axes.stairs(counts, edges, color=colour, linewidth=1.8, label=name)

@@ -1,4 +1,4 @@
-"""What a picture is judged by: how red, how bright, how sharp.
+"""What a picture is judged by: how red, how bright.
 
 Every measure takes a picture as RGB, shape (h, w, 3), uint8 or uint16, and leaves it unchanged.
 """
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from heliograph.core import PixelFormat
 from heliograph.core.convert import opencv
 
 # A strip's planes together stay inside the L2 cache, and below the size from which malloc asks the kernel for new
@@ -26,15 +25,6 @@ class Threshold(NamedTuple):
 
     value: int
     pixels: int
-
-
-def native_rgb(pixel_format: PixelFormat) -> str:
-    """Name the RGB format that holds every bit of a format's samples.
-
-    >>> native_rgb(PixelFormat.BayerRG12)
-    'RGB16'
-    """
-    return "RGB8" if pixel_format.bits == 8 else "RGB16"
 
 
 def red_threshold(rgb: npt.NDArray[Any], min_pixels: int = 64) -> Threshold:
@@ -86,16 +76,3 @@ def brightness(rgb: npt.NDArray[Any]) -> float:
     """
     means = opencv().mean(rgb)
     return float(sum(weight * mean for weight, mean in zip(_LUMA, means, strict=False)))
-
-
-def sharpness(rgb: npt.NDArray[Any]) -> float:
-    """Give the variance of the Laplacian of a picture's luma: it grows with fine detail, and with noise.
-
-    >>> import numpy as np
-    >>> sharpness(np.full((8, 8, 3), 100, np.uint8))
-    0.0
-    """
-    cv2 = opencv()
-    laplacian = cv2.Laplacian(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY), cv2.CV_32F)
-    deviation = cv2.meanStdDev(laplacian)[1]
-    return float(np.ravel(deviation)[0]) ** 2

@@ -12,9 +12,9 @@ from typing import Any
 
 from heliograph import __version__
 from heliograph.core.convert import opencv
+from heliograph.core.measure import native_rgb
 from heliograph.core.picture import encode_picture
 from heliograph.payload.histogram import draw_histogram
-from heliograph.payload.measure import native_rgb
 from heliograph.payload.series import Series
 from heliograph.payload.shortlist import Pick, Record, picture_number
 from heliograph.payload.supply import Ending

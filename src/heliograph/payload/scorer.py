@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from heliograph.core import SettingError
-from heliograph.payload.measure import brightness, red_threshold, sharpness
+from heliograph.core.measure import sharpness
+from heliograph.payload.measure import brightness, red_threshold
 
 
 @dataclass(frozen=True, slots=True, order=True)

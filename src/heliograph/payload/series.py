@@ -21,7 +21,7 @@ from heliograph.core import (
     SettingError,
     SourceEndedError,
 )
-from heliograph.payload.measure import native_rgb
+from heliograph.core.measure import native_rgb
 from heliograph.payload.scorer import Scorer
 from heliograph.payload.shortlist import Pick, Record, offer
 from heliograph.payload.supply import Ending, Losses, OpenCamera, Supply
