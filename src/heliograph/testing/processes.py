@@ -1,0 +1,43 @@
+"""Cameras served by a process of their own, and how much of the processor a process uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def served(*urls: str, addresses: Sequence[str] = ()) -> Iterator[tuple[list[str], int]]:
+    """Serve cameras with `heliograph serve`; give their addresses and the process id.
+
+    >>> with served("sim://bench") as ([address], pid):  # doctest: +SKIP
+    ...     heliograph.open(f"gige://{address}")
+    """
+    program = str(Path(sysconfig.get_path("scripts")) / "heliograph")
+    options = [word for address in addresses for word in ("--address", address)]
+    command = [program, "serve", *urls, *options, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        try:
+            lines = [json.loads(server.stdout.readline()) for _ in urls] if server.stdout else []
+            yield [line["address"] for line in lines], server.pid
+        finally:
+            server.send_signal(signal.SIGTERM)
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the children that a process started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has used, in user space and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
