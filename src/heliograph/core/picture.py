@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from pathlib import Path
 
 import numpy as np
 
+from heliograph.core.atomic import replace_file
 from heliograph.core.convert import opencv
 from heliograph.core.errors import OutputError
 from heliograph.core.frame import Frame
@@ -65,19 +65,10 @@ def save_picture(frame: Frame, path: Path) -> None:
     """
     check_picture_path(path)
     content = encode_picture(frame, path.suffix.lower())
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
+        replace_file(path, content)
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        # Gone already when it became the file; an error here would hide the one above.
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

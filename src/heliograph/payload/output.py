@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from heliograph.core import OutputError
+from heliograph.core.atomic import write_whole
 
 _TEMPORARY = re.compile(r"\.heliograph-.*\.part")
 
@@ -75,14 +76,7 @@ class OutputFolder:
 
     def _stage(self, name: str, content: bytes) -> Path:
         file = self.path / _temporary_name(name)
-        try:
-            with file.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise
+        write_whole(file, content)
         return file
 
     def _swap(self, staged: Mapping[str, Path], own: re.Pattern[str]) -> None:
