@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from heliograph.core import (
     AddressError,
+    CalibrationError,
     CameraBusyError,
     CameraLostError,
     CameraNotFoundError,
@@ -67,6 +68,7 @@ ERRORS: dict[type[HeliographError], ExitCode] = {
     AddressError: ExitCode.BUSY,
     CameraUrlError: ExitCode.BAD_VALUE,
     SettingError: ExitCode.BAD_VALUE,
+    CalibrationError: ExitCode.BAD_VALUE,
     SourceError: ExitCode.BAD_VALUE,
     FeatureValueError: ExitCode.BAD_VALUE,
     FeatureAccessError: ExitCode.BAD_VALUE,

@@ -1,8 +1,9 @@
 """Frame, pixel formats, features, the camera protocol and the errors: what every other package speaks."""
 
-from heliograph.core.camera import Camera, CameraBase, StreamStatistics
+from heliograph.core.camera import Camera, CameraBase, FramePolicy, StreamStatistics
 from heliograph.core.errors import (
     AddressError,
+    CalibrationError,
     CameraBusyError,
     CameraLostError,
     CameraNotFoundError,
@@ -25,11 +26,15 @@ from heliograph.core.errors import (
 )
 from heliograph.core.feature import Access, Feature, FeatureKind, Features, FeatureValue, LocalFeatures, Visibility
 from heliograph.core.frame import Clock, Frame
+from heliograph.core.geometry import Geometry
+from heliograph.core.intrinsics import Intrinsics
 from heliograph.core.pixelformat import ColorMatrix, ColorRange, Layout, PixelFormat
+from heliograph.core.subscription import Subscription
 
 __all__ = [
     "Access",
     "AddressError",
+    "CalibrationError",
     "Camera",
     "CameraBase",
     "CameraBusyError",
@@ -47,9 +52,12 @@ __all__ = [
     "FeatureValueError",
     "Features",
     "Frame",
+    "FramePolicy",
     "FrameTimeoutError",
     "FramesHeldError",
+    "Geometry",
     "HeliographError",
+    "Intrinsics",
     "Layout",
     "LocalFeatures",
     "MissingDependencyError",
@@ -63,5 +71,6 @@ __all__ = [
     "SourceError",
     "SourceNotFoundError",
     "StreamStatistics",
+    "Subscription",
     "Visibility",
 ]

@@ -19,6 +19,7 @@
     ├── AddressError             OSError
     ├── OutputError              OSError
     ├── SettingError             ValueError
+    ├── CalibrationError         ValueError
     └── MissingDependencyError   ImportError
 
 The message says what happened and what to do about it, in one line.
@@ -114,6 +115,10 @@ class OutputError(HeliographError, OSError):
 
 class SettingError(HeliographError, ValueError):
     """An option, setting or scorer that does not exist or cannot have this value."""
+
+
+class CalibrationError(HeliographError, ValueError):
+    """Pictures that do not determine a camera's intrinsics, or intrinsics that do not fit a picture."""
 
 
 class MissingDependencyError(HeliographError, ImportError):

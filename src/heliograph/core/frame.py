@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import numpy.typing as npt
 
 from heliograph.core.convert import convert
-from heliograph.core.pixelformat import ColorMatrix, ColorRange, PixelFormat
+from heliograph.core.errors import CalibrationError
+from heliograph.core.intrinsics import Intrinsics
+from heliograph.core.pixelformat import ColorMatrix, ColorRange, Layout, PixelFormat
 
 
 class Clock(StrEnum):
@@ -57,6 +59,8 @@ class Frame:
     """Packets that never arrived; their pixels are 0. 0 means that the picture is whole."""
     color_matrix: ColorMatrix = ColorMatrix.BT601
     color_range: ColorRange = ColorRange.FULL
+    intrinsics: Intrinsics | None = None
+    """Those of the camera for this picture's region and binning, where it was opened with a `calibration`."""
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Whatever else the source knows, JSON-like values by name."""
 
@@ -77,3 +81,18 @@ class Frame:
         Raises `PixelFormatError` for any other target, `MissingDependencyError` without OpenCV.
         """
         return convert(self.data, self.pixel_format, target, self.color_matrix, self.color_range)
+
+    def undistorted(self) -> Frame:
+        """Give this frame as a lens without distortion would show it: Mono as it is, all others as RGB or BGR.
+
+        Its `intrinsics` say so: the focal lengths and the centre stay, the distortion is 0. Where the lens saw
+        nothing it is black. Raises `CalibrationError` when the frame has no intrinsics.
+        """
+        if self.intrinsics is None:
+            raise CalibrationError('the frame has no intrinsics: open the camera with calibration="auto" or a file')
+        layout = self.pixel_format.layout
+        order = {Layout.MONO: "Mono", Layout.RGB: "RGB"}.get(layout, "BGR")
+        target = PixelFormat.parse(f"{order}{8 if self.pixel_format.bits == 8 else 16}")
+        picture = self.data if target is self.pixel_format else self.to(target.name)
+        straight = self.intrinsics.straight
+        return replace(self, data=self.intrinsics.undistort(picture), pixel_format=target, intrinsics=straight)
