@@ -1,5 +1,7 @@
 """GVSP packets against bytes put together by hand from the layout in Wireshark's packet-gvsp.c."""
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from heliograph.core import RemoteProtocolError
 from heliograph.gige.gvsp import (
-    HEADER_BYTES,
+    RESENT,
     ImageLeader,
     ImageTrailer,
     PacketFormat,
@@ -23,6 +25,8 @@ LEADER = bytes.fromhex(
     "0000 0001 0000000102030405 01080009 000007ec 000005f0 00000008 00000010 0000 0000".replace(" ", "")
 )
 TRAILER = bytes.fromhex("0000 0007 02 000838 0000 0001 000005f0")
+EXTENDED_LEADER = bytes.fromhex("0000 0000 81 000000 0000000100000007 00000000") + LEADER[8:]
+CHUNK_TRAILER = bytes.fromhex("0000 0007 02 000838 0000 4001 000005f0 0046fd40 00000045")
 
 
 def test_leader_golden_bytes() -> None:
@@ -34,6 +38,35 @@ def test_leader_golden_bytes() -> None:
 def test_trailer_golden_bytes() -> None:
     assert ImageTrailer(1520).pack(7, 0x838) == TRAILER
     assert ImageTrailer.unpack(TRAILER) == ImageTrailer(1520)
+
+
+def test_extended_headers_golden_bytes() -> None:
+    leader = ImageLeader(0x0102030405, 0x01080009, 2028, 1520, 8, 16)
+    assert leader.pack(0x1_0000_0007, extended=True) == EXTENDED_LEADER
+    assert ImageLeader.unpack(EXTENDED_LEADER) == leader
+    trailer = bytes.fromhex("0000 0000 82 000000 0000000100000007 00000838 0000 0001 000005f0")
+    assert ImageTrailer(1520).pack(0x1_0000_0007, 0x838, extended=True) == trailer
+    assert PacketHeader.unpack(trailer) == PacketHeader(0x1_0000_0007, PacketFormat.TRAILER, 0x838, extended=True)
+    resent = PacketHeader(7, PacketFormat.PAYLOAD, 9, RESENT, extended=True)
+    assert resent.pack() == bytes.fromhex("0100 0001 83 000000 0000000000000007 00000009")
+
+
+def test_chunks_are_announced_in_leader_and_trailer() -> None:
+    leader = ImageLeader(0x0102030405, 0x01080009, 2028, 1520, 8, 16, chunks=True)
+    assert leader.pack(7) == LEADER[:10] + b"\x40\x01" + LEADER[12:]
+    assert ImageLeader.unpack(leader.pack(7)) == leader
+    trailer = ImageTrailer(1520, 0x46FD40, 0x45)
+    assert trailer.pack(7, 0x838) == CHUNK_TRAILER
+    assert ImageTrailer.unpack(CHUNK_TRAILER) == trailer
+    for length in range(len(CHUNK_TRAILER)):
+        with pytest.raises(RemoteProtocolError, match=f"{length} bytes"):
+            ImageTrailer.unpack(CHUNK_TRAILER[:length])
+
+
+@pytest.mark.parametrize("length", range(len(EXTENDED_LEADER)))
+def test_every_truncated_extended_leader_is_a_protocol_error(length: int) -> None:
+    with pytest.raises(RemoteProtocolError, match=f"{length} bytes"):
+        ImageLeader.unpack(EXTENDED_LEADER[:length])
 
 
 @pytest.mark.parametrize("length", range(len(LEADER)))
@@ -48,7 +81,7 @@ def test_every_truncated_trailer_is_a_protocol_error(length: int) -> None:
         ImageTrailer.unpack(TRAILER[:length])
 
 
-@pytest.mark.parametrize("length", range(HEADER_BYTES))
+@pytest.mark.parametrize("length", range(8))
 def test_every_truncated_header_is_a_protocol_error(length: int) -> None:
     with pytest.raises(RemoteProtocolError, match=f"{length} bytes"):
         PacketHeader.unpack(LEADER[:length])
@@ -95,19 +128,44 @@ def test_figures_of_the_standard_packet() -> None:
 
 
 @given(
-    payload=st.binary(min_size=1, max_size=5000),
+    image=st.binary(min_size=1, max_size=5000),
+    tail=st.binary(max_size=700),
     packet_size=st.sampled_from([576, 1500, 9000]),
     batch=st.integers(1, 9),
+    extended=st.booleans(),
+    more=st.integers(0, 2000),
 )
-def test_batches_are_whole_datagrams_that_carry_the_payload(payload: bytes, packet_size: int, batch: int) -> None:
-    packets = PayloadPackets(len(payload), packet_size)
-    packets.fill(np.full(len(payload), 0xEE, np.uint8), 65535)
-    packets.fill(np.frombuffer(payload, np.uint8), 258)
+def test_batches_are_whole_datagrams_that_carry_the_payload(
+    image: bytes, tail: bytes, packet_size: int, batch: int, extended: bool, more: int
+) -> None:
+    size = packet_size - 28
+    head_bytes = 20 if extended else 8
+    packets = PayloadPackets(len(image) + len(tail) + more, packet_size, extended=extended)
+    # A larger frame before must leave nothing behind.
+    packets.fill(np.full(len(image) + len(tail) + more, 0xEE, np.uint8), 65535)
+    assert len(list(packets.batches(batch))) == -(-packets.count // batch)
+    packets.fill(np.frombuffer(image, np.uint8), 258, tail)
     datagrams = []
     for buffer in packets.batches(batch):
-        size = packet_size - 28
         datagrams += [bytes(buffer[start : start + size]) for start in range(0, len(buffer), size)]
     headers = [PacketHeader.unpack(datagram) for datagram in datagrams]
-    assert headers == [PacketHeader(258, PacketFormat.PAYLOAD, number) for number in range(1, len(datagrams) + 1)]
-    assert b"".join(datagram[HEADER_BYTES:] for datagram in datagrams) == payload
-    assert all(len(datagram) == packet_size - 28 for datagram in datagrams[:-1])
+    numbers = range(1, packets.count + 1)
+    assert headers == [PacketHeader(258, PacketFormat.PAYLOAD, n, extended=extended) for n in numbers]
+    assert b"".join(datagram[head_bytes:] for datagram in datagrams) == image + tail
+    assert all(len(datagram) == size for datagram in datagrams[:-1])
+    for first in numbers[:3]:
+        again = bytes(packets.again(first, packets.count))
+        assert PacketHeader.unpack(again).status == RESENT
+        assert len(again) == sum(map(len, datagrams[first - 1 :]))
+        assert again[head_bytes:size] == datagrams[first - 1][head_bytes:]
+
+
+def test_a_sent_image_is_let_go() -> None:
+    image = np.zeros(3000, np.uint8)
+    gone = weakref.ref(image)
+    packets = PayloadPackets(3000, 1500)
+    packets.fill(image, 1)
+    for _ in packets.batches(1):
+        break
+    del image
+    assert gone() is None

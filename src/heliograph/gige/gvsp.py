@@ -1,15 +1,18 @@
-"""GVSP packets of an image: leader, payload, trailer, with the standard 8-byte header (16-bit block ids).
+"""GVSP packets of an image: leader, payload, trailer, with the standard or the extended header.
 
-Layout as Wireshark's packet-gvsp.c and Aravis' arvgvspprivate.h have it: a packet begins with status u16, block id u16,
-format u8 and packet id u24, big-endian. The leader is packet 0, payload packets are 1 to n and the trailer is n + 1.
-Every payload packet but the last is full, so packet k carries the bytes from (k - 1) * `data_bytes(packet size)` on.
+Layout as Wireshark's packet-gvsp.c and Aravis' arvgvspprivate.h have it, all big-endian. A standard header is status
+u16, block id u16, format u8 and packet id u24; an extended one is status u16, flags u16, 0x80 + format u8, 0 u24, block
+id u64 and packet id u32. The leader is packet 0, payload packets are 1 to n and the trailer is n + 1. Every payload
+packet but the last is full, so packet k carries the bytes from (k - 1) * `data_bytes(packet size)` on.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +20,26 @@ import numpy.typing as npt
 from heliograph.core import RemoteProtocolError
 
 HEADER_BYTES = 8
+EXTENDED_HEADER_BYTES = 20
 IP_UDP_BYTES = 28
 """IP and UDP headers, which the packet size of register SCPS includes."""
 LAST_BLOCK_ID = 0xFFFF
+LAST_EXTENDED_BLOCK_ID = 0xFFFF_FFFF_FFFF_FFFF
 PAYLOAD_TYPE_IMAGE = 1
+WITH_CHUNKS = 0x4000
+"""Bit of the payload type that says that chunks follow the image; the image itself is laid out the same."""
+RESENT = 0x0100
+"""Status of a packet that was asked for again."""
 
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+_EXTENDED = 0x80
+_RESENT_FLAG = 1
 _HEADER = struct.Struct(">HHI")
+_EXTENDED_HEADER = struct.Struct(">HHIQI")
 _LEADER = struct.Struct(">HHQIIIIIHH")
 _TRAILER = struct.Struct(">HHI")
+_CHUNK_TRAILER = struct.Struct(">HHIII")
 
 
 class PacketFormat(IntEnum):
@@ -35,50 +50,73 @@ class PacketFormat(IntEnum):
     PAYLOAD = 3
 
 
+def header_bytes(*, extended: bool = False) -> int:
+    """Bytes of the header that begins every packet."""
+    return EXTENDED_HEADER_BYTES if extended else HEADER_BYTES
+
+
 def datagram_bytes(packet_size_bytes: int) -> int:
     """UDP payload of a full packet of this SCPS packet size."""
     return packet_size_bytes - IP_UDP_BYTES
 
 
-def data_bytes(packet_size_bytes: int) -> int:
-    """Image bytes in a full packet of this SCPS packet size: 1464 at 1500."""
-    return packet_size_bytes - IP_UDP_BYTES - HEADER_BYTES
+def data_bytes(packet_size_bytes: int, *, extended: bool = False) -> int:
+    """Image bytes in a full packet of this SCPS packet size: 1464 at 1500, 1452 with extended headers."""
+    return packet_size_bytes - IP_UDP_BYTES - header_bytes(extended=extended)
 
 
-def packet_count(payload_bytes: int, packet_size_bytes: int) -> int:
+def packet_count(payload_bytes: int, packet_size_bytes: int, *, extended: bool = False) -> int:
     """Payload packets of a frame, leader and trailer not counted."""
-    return -(-payload_bytes // data_bytes(packet_size_bytes))
+    return -(-payload_bytes // data_bytes(packet_size_bytes, extended=extended))
 
 
-def block_id_of(frame_id: int) -> int:
-    """Block id of a frame: 1 to 65535 and again from 1, never 0.
+def block_id_of(frame_id: int, *, extended: bool = False) -> int:
+    """Block id of a frame: 1 to 65535 and again from 1, never 0; extended ids have 64 bits.
 
-    >>> block_id_of(1), block_id_of(65535), block_id_of(65536)
-    (1, 65535, 1)
+    >>> block_id_of(1), block_id_of(65535), block_id_of(65536), block_id_of(65536, extended=True)
+    (1, 65535, 1, 65536)
     """
-    return (frame_id - 1) % LAST_BLOCK_ID + 1
+    last = LAST_EXTENDED_BLOCK_ID if extended else LAST_BLOCK_ID
+    return (frame_id - 1) % last + 1
 
 
 @dataclass(frozen=True, slots=True)
 class PacketHeader:
-    """The 8 bytes that begin every packet."""
+    """The 8 or 20 bytes that begin every packet."""
 
     block_id: int
     format: int
     packet_id: int
     status: int = 0
+    extended: bool = False
 
     def pack(self) -> bytes:
         """Give the bytes of the header."""
-        return _HEADER.pack(self.status, self.block_id, self.format << 24 | self.packet_id)
+        if not self.extended:
+            return _HEADER.pack(self.status, self.block_id, self.format << 24 | self.packet_id)
+        flags = _RESENT_FLAG if self.status == RESENT else 0
+        return _EXTENDED_HEADER.pack(self.status, flags, (_EXTENDED | self.format) << 24, self.block_id, self.packet_id)
 
     @classmethod
     def unpack(cls, data: bytes) -> PacketHeader:
-        """Read the header of a datagram; raises `RemoteProtocolError`."""
+        """Read the header of a datagram, of either kind; raises `RemoteProtocolError`."""
         if len(data) < _HEADER.size:
             raise RemoteProtocolError(f"GVSP packet of {len(data)} bytes is shorter than its 8-byte header")
         status, block_id, word = _HEADER.unpack_from(data)
-        return cls(block_id, word >> 24, word & 0xFF_FFFF, status)
+        if not word & _EXTENDED << 24:
+            return cls(block_id, word >> 24, word & 0xFF_FFFF, status)
+        if len(data) < _EXTENDED_HEADER.size:
+            raise RemoteProtocolError(f"GVSP packet of {len(data)} bytes is shorter than its extended 20-byte header")
+        status, _, word, block_id, packet_id = _EXTENDED_HEADER.unpack_from(data)
+        return cls(block_id, word >> 24 & ~_EXTENDED, packet_id, status, extended=True)
+
+
+def _body(data: bytes, size: int, what: str) -> int:
+    """Give where the body of a packet begins; raises `RemoteProtocolError` when it is not whole."""
+    start = header_bytes(extended=PacketHeader.unpack(data).extended)
+    if len(data) < start + size:
+        raise RemoteProtocolError(f"GVSP {what} of {len(data)} bytes is shorter than {start + size}")
+    return start
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +132,24 @@ class ImageLeader:
     offset_y: int = 0
     padding_x: int = 0
     padding_y: int = 0
+    chunks: bool = False
+    """True when chunks follow the image."""
 
-    def pack(self, block_id: int) -> bytes:
+    def pack(self, block_id: int, *, extended: bool = False) -> bytes:
         """Give the whole packet."""
-        header = PacketHeader(block_id, PacketFormat.LEADER, 0).pack()
+        header = PacketHeader(block_id, PacketFormat.LEADER, 0, extended=extended).pack()
+        payload_type = PAYLOAD_TYPE_IMAGE | (WITH_CHUNKS if self.chunks else 0)
         size = (self.width, self.height, self.offset_x, self.offset_y, self.padding_x, self.padding_y)
-        return header + _LEADER.pack(0, PAYLOAD_TYPE_IMAGE, self.timestamp_ticks, self.pixel_format, *size)
+        return header + _LEADER.pack(0, payload_type, self.timestamp_ticks, self.pixel_format, *size)
 
     @classmethod
     def unpack(cls, data: bytes) -> ImageLeader:
         """Read a whole leader packet; raises `RemoteProtocolError`, also for what is no image."""
-        if len(data) < HEADER_BYTES + _LEADER.size:
-            raise RemoteProtocolError(f"GVSP leader of {len(data)} bytes is shorter than an image leader's 44")
-        _, payload_type, *fields = _LEADER.unpack_from(data, HEADER_BYTES)
-        # Bit 14 says that chunks follow the image; the image itself is laid out the same.
-        if payload_type & ~0x4000 != PAYLOAD_TYPE_IMAGE:
+        start = _body(data, _LEADER.size, "leader")
+        _, payload_type, *fields = _LEADER.unpack_from(data, start)
+        if payload_type & ~WITH_CHUNKS != PAYLOAD_TYPE_IMAGE:
             raise RemoteProtocolError(f"GVSP payload type 0x{payload_type:04x} is no image")
-        return cls(*fields)
+        return cls(*[*fields, bool(payload_type & WITH_CHUNKS)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +157,28 @@ class ImageTrailer:
     """The end of an image."""
 
     height: int
+    chunk_bytes: int = 0
+    """Bytes of a payload with chunks, the image among them; 0 without chunks."""
+    chunk_layout: int = 0
+    """Number that is another one whenever chunks are laid out differently."""
 
-    def pack(self, block_id: int, packet_id: int) -> bytes:
+    def pack(self, block_id: int, packet_id: int, *, extended: bool = False) -> bytes:
         """Give the whole packet; its packet id is that of the last payload packet plus 1."""
-        header = PacketHeader(block_id, PacketFormat.TRAILER, packet_id).pack()
-        return header + _TRAILER.pack(0, PAYLOAD_TYPE_IMAGE, self.height)
+        header = PacketHeader(block_id, PacketFormat.TRAILER, packet_id, extended=extended).pack()
+        if not self.chunk_bytes:
+            return header + _TRAILER.pack(0, PAYLOAD_TYPE_IMAGE, self.height)
+        payload_type = PAYLOAD_TYPE_IMAGE | WITH_CHUNKS
+        return header + _CHUNK_TRAILER.pack(0, payload_type, self.height, self.chunk_bytes, self.chunk_layout)
 
     @classmethod
     def unpack(cls, data: bytes) -> ImageTrailer:
         """Read a whole trailer packet; raises `RemoteProtocolError`."""
-        if len(data) < HEADER_BYTES + _TRAILER.size:
-            raise RemoteProtocolError(f"GVSP trailer of {len(data)} bytes is shorter than 16")
-        return cls(_TRAILER.unpack_from(data, HEADER_BYTES)[2])
+        start = _body(data, _TRAILER.size, "trailer")
+        _, payload_type, height = _TRAILER.unpack_from(data, start)
+        if not payload_type & WITH_CHUNKS:
+            return cls(height)
+        _body(data, _CHUNK_TRAILER.size, "trailer with chunks")
+        return cls(*_CHUNK_TRAILER.unpack_from(data, start)[2:])
 
 
 class PayloadPackets:
@@ -141,29 +190,77 @@ class PayloadPackets:
     [2944, 80]
 
     `rows` has shape (n, packet size - 28); rows lie one behind the other, so a run of rows is one buffer that
-    UDP_SEGMENT cuts into datagrams. Frames of one size reuse the array: only block id and pixels change.
+    UDP_SEGMENT cuts into datagrams. Frames of up to `payload_bytes` reuse the array: only block id and pixels change.
     """
 
-    def __init__(self, payload_bytes: int, packet_size_bytes: int) -> None:
-        self.payload_bytes = payload_bytes
-        self.packet_size_bytes = packet_size_bytes
-        self._data_bytes = data_bytes(packet_size_bytes)
-        count = packet_count(payload_bytes, packet_size_bytes)
-        self.rows = np.zeros((count, datagram_bytes(packet_size_bytes)), np.uint8)
-        words = np.arange(1, count + 1, dtype=">u4") | (PacketFormat.PAYLOAD << 24)
-        self.rows[:, 4:8] = words.astype(">u4").view(np.uint8).reshape(count, 4)
-        self._bytes = self.rows.reshape(-1)[: payload_bytes + HEADER_BYTES * count].data
+    def __init__(self, payload_bytes: int, packet_size_bytes: int, *, extended: bool = False) -> None:
+        self.count = 0
+        """Packets of the frame that is in the array."""
+        self._extended = extended
+        self._head_bytes = header_bytes(extended=extended)
+        self._data_bytes = data_bytes(packet_size_bytes, extended=extended)
+        capacity = packet_count(payload_bytes, packet_size_bytes, extended=extended)
+        self.rows = np.zeros((capacity, datagram_bytes(packet_size_bytes)), np.uint8)
+        self._last_data_bytes = 0
+        self._image: Bytes = np.empty((0, 0), np.uint8)
+        self._rest: Bytes = np.empty(0, np.uint8)
+        self._block_id: Bytes = np.empty(0, np.uint8)
+        self._number_rows()
 
-    def fill(self, payload: npt.NDArray[np.uint8], block_id: int) -> None:
-        """Take the flat bytes of a frame, of exactly `payload_bytes`, under a block id."""
-        full = self.payload_bytes // self._data_bytes
-        self.rows[:, 2:4] = (block_id >> 8, block_id & 0xFF)
-        self.rows[:full, HEADER_BYTES:] = payload[: full * self._data_bytes].reshape(full, self._data_bytes)
-        rest = payload[full * self._data_bytes :]
-        if rest.size:
-            self.rows[full, HEADER_BYTES : HEADER_BYTES + rest.size] = rest
+    def fill(self, image: Bytes, block_id: int, tail: bytes = b"") -> None:
+        """Take the flat bytes of an image and what follows it, under a block id.
 
-    def batches(self, packets_a_batch: int) -> list[memoryview]:
-        """Cut the packets into buffers of this many whole datagrams; only the last datagram of all may be short."""
-        step = packets_a_batch * self.rows.shape[1]
-        return [self._bytes[start : start + step] for start in range(0, len(self._bytes), step)]
+        Nothing is copied before `batches` does, so that what is sent is still in the processor's cache.
+        """
+        whole = image.size // self._data_bytes
+        self._image = image[: whole * self._data_bytes].reshape(whole, self._data_bytes)
+        self._rest = np.concatenate([image[whole * self._data_bytes :], np.frombuffer(tail, np.uint8)])
+        self.count = whole - (-self._rest.size // self._data_bytes)
+        self._last_data_bytes = image.size + len(tail) - (self.count - 1) * self._data_bytes
+        width = 8 if self._extended else 2
+        self._block_id = np.frombuffer(block_id.to_bytes(width, "big"), np.uint8)
+
+    def batches(self, packets_a_batch: int) -> Iterator[memoryview]:
+        """Lay packets out and give them in buffers of this many whole datagrams; only the last datagram may be short.
+
+        The image is let go at the end.
+        """
+        try:
+            for start in range(0, self.count, packets_a_batch):
+                end = min(start + packets_a_batch, self.count)
+                self._lay_out(start, end)
+                yield self._buffer(self.rows[start:end], end)
+        finally:
+            self._image = np.empty((0, 0), np.uint8)
+
+    def again(self, first: int, last: int) -> memoryview:
+        """Give packets `first` to `last`, which `batches` has given already, marked as resent; a copy."""
+        copy = self.rows[first - 1 : last].copy()
+        copy[:, 0] = RESENT >> 8
+        if self._extended:
+            copy[:, 3] = _RESENT_FLAG
+        return self._buffer(copy, last)
+
+    def _buffer(self, rows: Bytes, last: int) -> memoryview:
+        """Give rows that end with packet `last` as one buffer."""
+        missing = self._data_bytes - self._last_data_bytes if last == self.count else 0
+        return rows.reshape(-1).data[: rows.size - missing]
+
+    def _lay_out(self, start: int, end: int) -> None:
+        rows, whole = self.rows, len(self._image)
+        first_byte = 8 if self._extended else 2
+        rows[start:end, first_byte : first_byte + self._block_id.size] = self._block_id
+        rows[start : min(end, whole), self._head_bytes :] = self._image[start : min(end, whole)]
+        for row in range(max(start, whole), end):
+            part = self._rest[(row - whole) * self._data_bytes : (row - whole + 1) * self._data_bytes]
+            rows[row, self._head_bytes : self._head_bytes + part.size] = part
+
+    def _number_rows(self) -> None:
+        """Write what all frames have in common into the headers: format and packet id."""
+        ids = np.arange(1, len(self.rows) + 1, dtype=">u4")
+        if self._extended:
+            self.rows[:, 4] = _EXTENDED | PacketFormat.PAYLOAD
+            self.rows[:, 16:20] = ids.view(np.uint8).reshape(-1, 4)
+        else:
+            words = (ids | (PacketFormat.PAYLOAD << 24)).astype(">u4")
+            self.rows[:, 4:8] = words.view(np.uint8).reshape(-1, 4)
