@@ -51,6 +51,7 @@ class StreamSender:
         self._config = config
         self._stopping = stopping
         self._packets: PayloadPackets | None = None
+        self._payload_bytes = 0
         self._segments = True
         paced = config.packet_delay_ns or config.throughput_limit_bytes_per_s
         segments = _PACED_SEGMENTS if paced else _MAX_SEGMENTS
@@ -71,11 +72,12 @@ class StreamSender:
                 return
             self._send_batch(batch)
         trailer = ImageTrailer(frame.height)
-        self._socket.sendto(trailer.pack(block_id, len(packets.rows) + 1), self._config.destination)
+        self._socket.sendto(trailer.pack(block_id, packets.count + 1), self._config.destination)
 
     def _laid_out(self, payload_bytes: int) -> PayloadPackets:
-        if self._packets is None or self._packets.payload_bytes != payload_bytes:
+        if self._packets is None or self._payload_bytes != payload_bytes:
             self._packets = PayloadPackets(payload_bytes, self._config.packet_size_bytes)
+            self._payload_bytes = payload_bytes
         return self._packets
 
     def _send_batch(self, batch: memoryview) -> None:
