@@ -67,7 +67,7 @@ def test_an_address_in_use_is_one_line(serve: Serve, program: Callable[..., Any]
         (["--address", "192.0.2.77"], 4, "192.0.2.77"),
         (["--address", "nonsense"], 4, "nonsense"),
         (["--name", "a", "--name", "b"], 5, "once for each camera"),
-        (["--name", "a-name-of-more-than-15-bytes"], 5, "15"),
+        (["--name", "a-name-of-more-than-16-bytes"], 5, "16"),
     ],
 )
 def test_mistakes_are_one_line(

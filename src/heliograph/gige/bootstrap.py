@@ -82,6 +82,10 @@ DISCOVERY_BYTES = 0xF8
 """A discovery acknowledge is a copy of this many bytes from address 0."""
 
 
+LOCK_FEATURE = "TLParamsLocked"
+"""SFNC's name of the feature that is 1 while the features that decide the shape of frames must not change."""
+
+
 class DeviceMode(IntFlag):
     """Bits of `Register.DEVICE_MODE`."""
 

@@ -64,6 +64,6 @@ def test_stream_has_no_options(bench: Bench, value: int) -> None:
     assert error.value.status == Status.INVALID_PARAMETER
 
 
-def test_name_without_an_end_is_cut(bench: Bench) -> None:
+def test_name_may_fill_its_register(bench: Bench) -> None:
     bench.registers.write(Register.USER_DEFINED_NAME, b"sixteen--letters", now_ns=0)
-    assert bench.state.user_name == "sixteen--letter"
+    assert bench.state.user_name == "sixteen--letters"

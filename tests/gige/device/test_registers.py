@@ -1,8 +1,6 @@
 """The address space: what is read and written, and the status of each failure."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from heliograph.core import (
     CameraLostError,
@@ -16,9 +14,7 @@ from heliograph.gige.device.registers import (
     RegisterMap,
     constant_cell,
     number_cell,
-    pack_text,
     status_of,
-    unpack_text,
 )
 from heliograph.gige.gvcp import Status
 
@@ -112,20 +108,6 @@ def test_writes_whole_partly_and_across_cells() -> None:
     memory.map.write(0x114, b"tail" + b"\0\0\0\1", now_ns=0)
     assert memory.text == b"abcdXY\0\0\0\0\0\0tail"
     assert memory.commands == [b"\0\0\0\1"]
-
-
-@given(st.text(), st.integers(4, 64))
-def test_text_is_cut_at_a_character_and_reads_back(text: str, length: int) -> None:
-    packed = pack_text(text, length)
-    assert len(packed) == length
-    assert packed.endswith(b"\0")
-    assert text.split("\0", maxsplit=1)[0].startswith(unpack_text(packed))
-
-
-def test_text_that_is_no_utf8_is_refused() -> None:
-    with pytest.raises(RemoteStatusError) as error:
-        unpack_text(b"\xff\xfe\0\0")
-    assert error.value.status == Status.INVALID_PARAMETER
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,8 @@ def test_address_that_is_not_ours_says_which_are(camera: PatternCamera, bad: str
 
 
 def test_name_that_does_not_fit(camera: PatternCamera, address: str) -> None:
-    with pytest.raises(SettingError, match="at most 15 bytes"):
-        GigeDeviceServer(camera, address, "a-name-of-16-byt")
+    with pytest.raises(SettingError, match="at most 16 bytes"):
+        GigeDeviceServer(camera, address, "a-name-of-17-bytes")
 
 
 def test_closes_without_a_trace_and_starts_again(camera: PatternCamera, address: str) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from heliograph.core import RemoteProtocolError
 from heliograph.gige.bootstrap import STRING_BYTES, Register
+from heliograph.gige.text import unpack_text
 
 # A hostile or broken camera could announce a length that fills memory; the largest XMLs known are below 10 MB.
 LARGEST_XML_BYTES = 32_000_000
@@ -80,8 +81,7 @@ def xml_text(data: bytes) -> str:
 
 
 def _url(device: Memory, register: Register) -> str:
-    text = device.read_memory(register, STRING_BYTES[register])
-    return text.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
+    return unpack_text(device.read_memory(register, STRING_BYTES[register]), "replace").strip()
 
 
 def _unzipped(data: bytes) -> bytes:

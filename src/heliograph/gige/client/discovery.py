@@ -16,6 +16,7 @@ from heliograph.gige import sockets
 from heliograph.gige.bootstrap import DISCOVERY_BYTES, STRING_BYTES, Register
 from heliograph.gige.gvcp import PORT, AckPacket, Command, CommandPacket, Flag
 from heliograph.gige.interface import Interface, interfaces
+from heliograph.gige.text import unpack_text
 
 INTERFACES_VARIABLE = "HELIOGRAPH_INTERFACES"
 """Environment variable that restricts discovery: interface names or own addresses, separated by commas."""
@@ -52,7 +53,7 @@ class DiscoveredCamera:
 
         def text(register: Register) -> str:
             raw = payload[register : register + STRING_BYTES[register]]
-            return raw.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
+            return unpack_text(raw, "replace").strip()
 
         def ip(register: Register) -> str:
             return str(ipaddress.IPv4Address(payload[register : register + 4]))

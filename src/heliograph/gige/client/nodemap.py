@@ -26,13 +26,13 @@ from heliograph.core import (
     RemoteStatusError,
     Visibility,
 )
+from heliograph.gige.bootstrap import LOCK_FEATURE
 from heliograph.gige.client.description import download_xml
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.port import RegisterPort
 from heliograph.gige.gvcp import Status
 
 _COMMAND_S = 5.0
-_LOCK = "TLParamsLocked"
 
 
 def genapi() -> Any:
@@ -178,7 +178,7 @@ class NodeMapFeatures(Features):
         if not self._genapi.is_available(node):
             return f"cannot be {what} now: other features are set so that it is not available"
         locking = [name for name in self._locking(node) if self._map.get_node(name).value]
-        if _LOCK in locking:
+        if LOCK_FEATURE in locking:
             return "is locked while frames stream: stop acquisition first"
         if locking:
             return f"is locked now by {', '.join(locking)}"

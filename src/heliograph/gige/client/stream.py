@@ -9,7 +9,7 @@ import socket
 import time
 
 from heliograph.core import CameraLostError, HeliographError, RemoteStatusError, SettingError
-from heliograph.gige.bootstrap import PacketSizeBit, Register
+from heliograph.gige.bootstrap import LOCK_FEATURE, PacketSizeBit, Register
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.nodemap import NodeMapFeatures
 from heliograph.gige.gvsp import datagram_bytes
@@ -25,7 +25,6 @@ _NEAR_BYTES = 32
 _PROBE_S = 0.1
 _PROBES = 2
 _SIZE_MASK = 0xFFFF
-_LOCK = "TLParamsLocked"
 
 
 def direct_stream(device: GigeDevice, sink: socket.socket) -> None:
@@ -82,8 +81,8 @@ def negotiate_packet_size(device: GigeDevice, features: NodeMapFeatures, sink: s
 
 def start_stream(features: NodeMapFeatures) -> None:
     """Lock what shapes frames and start acquisition."""
-    if _LOCK in features:
-        features[_LOCK] = 1
+    if LOCK_FEATURE in features:
+        features[LOCK_FEATURE] = 1
     features.execute("AcquisitionStart")
 
 
@@ -92,8 +91,8 @@ def stop_stream(device: GigeDevice, features: NodeMapFeatures) -> None:
     with contextlib.suppress(HeliographError):
         features.execute("AcquisitionStop")
     with contextlib.suppress(HeliographError):
-        if _LOCK in features:
-            features[_LOCK] = 0
+        if LOCK_FEATURE in features:
+            features[LOCK_FEATURE] = 0
     with contextlib.suppress(HeliographError):
         device.write_register(Register.STREAM_CHANNEL_PORT, 0)
 

@@ -14,9 +14,10 @@ from heliograph.gige.bootstrap import (
     TimestampControl,
 )
 from heliograph.gige.device.identity import DeviceIdentity
-from heliograph.gige.device.registers import Cell, constant_cell, number_cell, pack_text, unpack_text
+from heliograph.gige.device.registers import Cell, constant_cell, number_cell
 from heliograph.gige.device.state import DeviceState
 from heliograph.gige.gvcp import Status
+from heliograph.gige.text import pack_text, unpack_text
 
 TICKS_PER_S = 1_000_000_000
 """Timestamps count nanoseconds of CLOCK_BOOTTIME, which never steps."""
@@ -57,8 +58,11 @@ def _text_cell(register: Register, text: str) -> Cell:
 def _identity_cells(identity: DeviceIdentity, state: DeviceState, xml_url: str) -> list[Cell]:
     name_bytes = STRING_BYTES[Register.USER_DEFINED_NAME]
 
+    def read_name(now_ns: int) -> bytes:
+        return pack_text(state.user_name, name_bytes, terminated=False)
+
     def write_name(data: bytes, now_ns: int) -> None:
-        state.user_name = unpack_text(data[: name_bytes - 1])
+        state.user_name = unpack_text(data)
 
     return [
         _text_cell(Register.MANUFACTURER_NAME, identity.vendor),
@@ -66,7 +70,7 @@ def _identity_cells(identity: DeviceIdentity, state: DeviceState, xml_url: str) 
         _text_cell(Register.DEVICE_VERSION, identity.version),
         _text_cell(Register.MANUFACTURER_INFO, identity.manufacturer_info),
         _text_cell(Register.SERIAL_NUMBER, identity.serial),
-        Cell(Register.USER_DEFINED_NAME, name_bytes, lambda now_ns: pack_text(state.user_name, name_bytes), write_name),
+        Cell(Register.USER_DEFINED_NAME, name_bytes, read_name, write_name),
         _text_cell(Register.FIRST_URL, xml_url),
         _text_cell(Register.SECOND_URL, ""),
         constant_cell(Register.MAC_HIGH, identity.mac.to_bytes(8, "big")),

@@ -12,8 +12,8 @@ from heliograph.gige.interface import Interface
 
 _LOCALLY_ADMINISTERED = 0x02 << 40
 _FIRST_OCTET_BITS = 0x03 << 40
-NAME_BYTES = 15
-"""Longest user-defined name in bytes of UTF-8: the register has 16, the last is NUL."""
+NAME_BYTES = 16
+"""Longest user-defined name in bytes of UTF-8: the whole register, without a NUL at the end."""
 
 
 @dataclass(frozen=True, slots=True)

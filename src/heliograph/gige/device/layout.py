@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from heliograph.core import Access, Feature, FeatureKind, Features, FeatureValue, FeatureValueError
-from heliograph.gige.device.registers import Cell, pack_text, unpack_text
+from heliograph.gige.device.registers import Cell
+from heliograph.gige.text import pack_text, unpack_text
 
 FEATURES_ADDRESS = 0x1_0000
 """Features begin here, each in a block of its own."""

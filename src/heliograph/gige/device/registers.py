@@ -50,24 +50,6 @@ def number_cell(
     )
 
 
-def pack_text(text: str, length_bytes: int) -> bytes:
-    r"""Give a text as NUL-terminated UTF-8 of exactly this length, cut at a whole character where it is too long.
-
-    >>> pack_text("süd", 4)
-    b's\xc3\xbc\x00'
-    """
-    encoded = text.encode("utf-8", "replace")[: length_bytes - 1]
-    return encoded.decode("utf-8", "ignore").encode().ljust(length_bytes, b"\0")
-
-
-def unpack_text(data: bytes) -> str:
-    """Give the text up to the first NUL; raises `RemoteStatusError` when it is no UTF-8."""
-    try:
-        return data.split(b"\0", 1)[0].decode("utf-8")
-    except UnicodeDecodeError:
-        raise RemoteStatusError("a text register takes UTF-8", Status.INVALID_PARAMETER) from None
-
-
 class RegisterMap:
     """All cells of a camera by address.
 

@@ -21,7 +21,7 @@ from heliograph.gige.device.bootstrap import bootstrap_cells
 from heliograph.gige.device.control import DeviceControl, Job
 from heliograph.gige.device.identity import NAME_BYTES, DeviceIdentity, check_name, identify
 from heliograph.gige.device.layout import XML_ADDRESS, feature_cells, lay_out
-from heliograph.gige.device.registers import Cell, RegisterMap, constant_cell, pack_text, unpack_text
+from heliograph.gige.device.registers import Cell, RegisterMap, constant_cell
 from heliograph.gige.device.state import (
     LARGEST_PACKET_BYTES,
     PACKET_STEP_BYTES,
@@ -39,6 +39,7 @@ from heliograph.gige.device.transport_nodes import bootstrap_nodes
 from heliograph.gige.device.xml import device_xml, zipped
 from heliograph.gige.gvcp import AckPacket
 from heliograph.gige.interface import Interface, interface_of
+from heliograph.gige.text import pack_text, unpack_text
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class GigeDeviceServer:
     ...     input(f"{server.name} is at {server.address}; Enter ends it ")
 
     The port of the protocol is fixed, so each camera on a machine needs an address of its own; loopback has millions.
-    `name` is what clients find the camera by, at most 15 bytes, the camera's own name by default. The server does not
+    `name` is what clients find the camera by, at most 16 bytes, the camera's own name by default. The server does not
     close the camera. Raises `AddressError` when the address is not of this machine or its port is in use,
     `SettingError` for a name that is too long.
     """
@@ -65,7 +66,7 @@ class GigeDeviceServer:
         self._camera = camera
         self._interface = interface_of(address)
         self._identity = identify(camera, self._interface)
-        own_name = unpack_text(pack_text(camera.name, NAME_BYTES + 1))
+        own_name = unpack_text(pack_text(camera.name, NAME_BYTES, terminated=False))
         self._state = _initial_state(check_name(name) or own_name, self._interface)
         self._resources = contextlib.ExitStack()
         self._closing = threading.Event()

@@ -16,6 +16,7 @@ from heliograph.core import (
     PixelFormat,
     Visibility,
 )
+from heliograph.gige.bootstrap import LOCK_FEATURE
 from heliograph.gige.device.state import HEARTBEAT_MS, DeviceState
 
 _NO_LIMIT_BYTES_PER_S = 12_500_000_000
@@ -156,7 +157,7 @@ class TransportFeatures(LocalFeatures):
         )
         self.add(payload, read=self._payload_bytes)
         locked = Feature(
-            "TLParamsLocked",
+            LOCK_FEATURE,
             FeatureKind.INTEGER,
             category,
             "1 while the features that decide the shape of frames must not change.",

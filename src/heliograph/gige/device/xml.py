@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree as ET
 
 from heliograph.core import Access, FeatureKind
+from heliograph.gige.bootstrap import LOCK_FEATURE
 from heliograph.gige.device.identity import DeviceIdentity
 from heliograph.gige.device.layout import FeatureRegister
 from heliograph.gige.device.transport_nodes import BootstrapNode
@@ -19,7 +20,6 @@ _SCHEMA = "http://www.genicam.org/GenApi/GenApiSchema_Version_1_1.xsd"
 _GUIDS = uuid.UUID("3c0e9a4e-6c5b-5f0e-9d0b-7e2f6f1c0a11")
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 _PORT = "Device"
-_LOCK = "TLParamsLocked"
 
 
 def device_xml(identity: DeviceIdentity, nodes: Iterable[BootstrapNode], registers: Iterable[FeatureRegister]) -> bytes:
@@ -89,7 +89,7 @@ def _camera_feature(group: ET.Element, register: FeatureRegister) -> None:
     node = ET.SubElement(group, "StringReg" if text else feature.kind.value, Name=feature.name, NameSpace="Standard")
     _common(node, feature.description, feature.visibility)
     if feature.locks_while_streaming:
-        _child(node, "pIsLocked", _LOCK)
+        _child(node, "pIsLocked", LOCK_FEATURE)
     if text:
         _register(node, register.address, register.length_bytes, feature.access)
         return
