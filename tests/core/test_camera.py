@@ -13,6 +13,7 @@ class Counter(CameraBase):
     name = "counter"
     features = LocalFeatures()
     statistics = StreamStatistics()
+    streaming = True
 
     def __init__(self) -> None:
         self.calls: list[str] = []

@@ -22,6 +22,7 @@ from heliograph.core import (
     Features,
     FeatureValueError,
     Frame,
+    FramePolicy,
     FrameTimeoutError,
     LocalFeatures,
     PixelFormat,
@@ -118,6 +119,11 @@ class ReplayCamera(CameraBase):
         return StreamStatistics(frames=self._delivered)
 
     @property
+    def streaming(self) -> bool:
+        """True between start and stop."""
+        return self._streaming
+
+    @property
     def rate_hz(self) -> float:
         """Pictures per second, 0 for as fast as asked."""
         return self._rate_hz
@@ -165,10 +171,13 @@ class ReplayCamera(CameraBase):
             metadata={"file": picture.file},
         )
 
-    def frames(self, count: int | None = None, timeout_s: float = 5.0) -> Iterator[Frame]:
-        """Give every picture in order, `count` of them or up to the last."""
+    def frames(self, count: int | None = None, timeout_s: float = 5.0, policy: FramePolicy = "all") -> Iterator[Frame]:
+        """Give every picture in order, with either policy, `count` of them or up to the last."""
+        return self._up_to_the_last(super().frames(count, timeout_s, policy))
+
+    def _up_to_the_last(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
         try:
-            yield from super().frames(count, timeout_s)
+            yield from pictures
         except SourceEndedError:
             return
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
-from heliograph.core.feature import Features
+from heliograph.core import settings as camera_settings
+from heliograph.core.errors import CameraLostError, SettingError
+from heliograph.core.feature import Features, FeatureValue
 from heliograph.core.frame import Frame
+from heliograph.core.subscription import FrameFeed, Subscription
+
+FramePolicy: TypeAlias = Literal["all", "newest"]
+"""`all`: every frame in order, as many as there are buffers wait for a slow program. `newest`: the latest whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,9 @@ class StreamStatistics:
     """Frames received with packets missing."""
     missing_packets: int = 0
     dropped_frames: int = 0
-    """Frames that never reached the program: lost whole, or the program was too slow to take them."""
+    """Frames that never reached the program: lost whole, the program was too slow, or did not want them."""
+    reconnects: int = 0
+    """Times that the camera was lost and came back, with `reconnect=True`; counted since it was opened."""
 
 
 @runtime_checkable
@@ -48,6 +57,11 @@ class Camera(Protocol):
         ...
 
     @property
+    def streaming(self) -> bool:
+        """True while acquisition runs: features that decide the shape of frames are locked."""
+        ...
+
+    @property
     def statistics(self) -> StreamStatistics:
         """Counts since acquisition started."""
         ...
@@ -68,8 +82,36 @@ class Camera(Protocol):
         """
         ...
 
-    def frames(self, count: int | None = None, timeout_s: float = 5.0) -> Iterator[Frame]:
-        """Give every frame in order, `count` of them or without end; a gap in `Frame.id` is a frame lost."""
+    def frames(self, count: int | None = None, timeout_s: float = 5.0, policy: FramePolicy = "all") -> Iterator[Frame]:
+        """Give frame after frame, `count` of them or until `stop`; a gap in `Frame.id` is frames lost or passed over.
+
+        `policy` "all" gives every frame in order, and as many as there are buffers wait for a slow program; "newest"
+        gives the latest whole frame and passes over those before it. Raises `SettingError` for any other.
+        """
+        ...
+
+    def on_frame(self, callback: Callable[[Frame], object]) -> Subscription:
+        """Start acquisition and call `callback` with every frame until it raises, is closed, or `stop`.
+
+        >>> with camera.on_frame(lambda frame: print(frame.id)):                # doctest: +SKIP
+        ...     input("Enter ends it ")
+
+        All callbacks of a camera run one after the other in one thread of their own, which takes the frames: take none
+        by `grab` or `frames` meanwhile. A callback that is too slow finds gaps in the ids.
+        """
+        ...
+
+    def snapshot_settings(self) -> dict[str, FeatureValue]:
+        """Give every setting that can be changed now, by feature name; one behind a selector as `Name[Entry]`."""
+        ...
+
+    def apply(self, settings: Mapping[str, object]) -> None:
+        """Set many features at once, all or none; a stream is stopped and started again where that takes it.
+
+        >>> camera.apply({"PixelFormat": "Mono8", "ExposureTime": 2_000})       # doctest: +SKIP
+
+        Frame ids begin at 1 again when the stream was. Raises what setting the one that fails raises.
+        """
         ...
 
     def close(self) -> None:
@@ -82,14 +124,35 @@ class Camera(Protocol):
 
 
 class CameraBase(ABC):
-    """The parts of `Camera` that follow from the others: `frames` from `grab`, and the `with` statement.
+    """The parts of `Camera` that follow from the others, and the `with` statement.
 
-    For cameras in this process, whose `grab` gives the sensor's next frame.
+    A driver whose `grab` gives the sensor's next frame needs no more; one that holds frames back overrides `_latest`.
     """
+
+    _feed: FrameFeed | None = None
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What people call this camera."""
+
+    @property
+    @abstractmethod
+    def features(self) -> Features:
+        """The camera's features."""
+
+    @property
+    @abstractmethod
+    def streaming(self) -> bool:
+        """True while acquisition runs."""
 
     @abstractmethod
     def start(self) -> None:
         """Start acquisition."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop acquisition."""
 
     @abstractmethod
     def close(self) -> None:
@@ -99,16 +162,75 @@ class CameraBase(ABC):
     def grab(self, timeout_s: float = 5.0) -> Frame:
         """Give the next picture."""
 
-    def frames(self, count: int | None = None, timeout_s: float = 5.0) -> Iterator[Frame]:
-        """Give every frame in order, `count` of them or without end."""
+    def frames(self, count: int | None = None, timeout_s: float = 5.0, policy: FramePolicy = "all") -> Iterator[Frame]:
+        """Give every frame in order, or with `policy="newest"` the latest, `count` of them or until `stop`."""
+        if policy not in ("all", "newest"):
+            raise SettingError(f"policy of frames cannot be {policy!r}: it is 'all' or 'newest'")
+        return self._deliver(count, timeout_s, self._next if policy == "all" else self._latest)
+
+    def on_frame(self, callback: Callable[[Frame], object]) -> Subscription:
+        """Start acquisition and call `callback` with every frame, until the subscription is closed or it raises."""
+        with self._switching:
+            self.start()
+            if self._feed is None:
+                self._feed = FrameFeed(self.name, lambda: self.frames(timeout_s=1.0))
+            return self._feed.subscribe(callback)
+
+    def snapshot_settings(self) -> dict[str, FeatureValue]:
+        """Give every setting that can be changed now, by feature name."""
+        return camera_settings.snapshot(self.features)
+
+    def apply(self, settings: Mapping[str, object]) -> None:
+        """Set many features at once, all or none; a stream is stopped and started again where that takes it."""
+        with self._switching:
+            restart = self.streaming and camera_settings.needs_stop(self.features, settings)
+            if restart:
+                self.stop()
+            try:
+                camera_settings.apply(self.features, settings)
+            finally:
+                if restart:
+                    self.start()
+
+    def _next(self, timeout_s: float) -> Frame:
+        """Give the oldest frame that waits, or the next one."""
+        return self.grab(timeout_s)
+
+    def _latest(self, timeout_s: float) -> Frame:
+        """Give the newest frame that waits, or the next one."""
+        return self.grab(timeout_s)
+
+    def _deliver(self, count: int | None, timeout_s: float, take: Callable[[float], Frame]) -> Iterator[Frame]:
         self.start()
         taken = 0
         while count is None or taken < count:
-            yield self.grab(timeout_s)
+            try:
+                ready = [take(timeout_s)]
+            except CameraLostError:
+                if self._runs():
+                    raise
+                return
+            yield ready.pop()  # nobody here holds the frame while the program works with it
             taken += 1
+            if not self._runs():
+                return
+
+    def _runs(self) -> bool:
+        """Tell whether acquisition runs, or was stopped only to start again."""
+        with self._switching:
+            return self.streaming
+
+    @property
+    def _switching(self) -> threading.RLock:
+        """Held while settings stop and start the stream; made on first use, as drivers have their own constructors."""
+        lock: threading.RLock = self.__dict__.setdefault("_switching_lock", threading.RLock())
+        return lock
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        # A driver must not be closed under the thread that takes its frames.
+        if self._feed is not None:
+            self._feed.close()
         self.close()

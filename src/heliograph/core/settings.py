@@ -62,6 +62,15 @@ def apply(features: Features, settings: Mapping[str, object]) -> None:
         raise
 
 
+def needs_stop(features: Features, settings: Mapping[str, object]) -> bool:
+    """Tell whether a setting changes what is locked while frames stream; raises `FeatureNotFoundError`."""
+    described = {key: features.describe(_parts(key)[0]) for key in settings}
+    return any(
+        feature.locks_while_streaming and (feature.selected_by or features[feature.name] != settings[key])
+        for key, feature in described.items()
+    )
+
+
 def _take(features: Features, name: str, key: str, settings: dict[str, FeatureValue]) -> None:
     if features.describe(name).access is Access.READ_WRITE:
         settings[key] = features[name]

@@ -74,6 +74,11 @@ class SimCamera(CameraBase):
         """Counts since acquisition started."""
         return StreamStatistics(frames=self._frames, dropped_frames=self._dropped_frames)
 
+    @property
+    def streaming(self) -> bool:
+        """True while the sensor runs."""
+        return self._timeline is not None
+
     def start(self) -> None:
         """Start the sensor; frame 1 begins the phase after this. Does nothing when it runs already."""
         if self._timeline is None:
@@ -102,13 +107,20 @@ class SimCamera(CameraBase):
 
         Raises `FrameTimeoutError` when that is too late.
         """
+        return self._taken(timeout_s, self._model.buffers)
+
+    def _latest(self, timeout_s: float) -> Frame:
+        return self._taken(timeout_s, buffers=1)
+
+    def _taken(self, timeout_s: float, buffers: int) -> Frame:
+        """Give the oldest of the newest frames, as many as there are buffers, that was not taken, or the next."""
         timeline = self._timeline or self._started()
         settings = self._control.settings
         if settings is not self._timed:
             timeline = self._retimed(timeline, settings)
         now_ns = self._clock.now_ns()
         newest_id = timeline.newest_id(now_ns - self._whole_ns)
-        frame_id = max(self._last_id + 1, newest_id - self._model.buffers + 1)
+        frame_id = max(self._last_id + 1, newest_id - buffers + 1)
         start_ns = timeline.exposure_start_ns(frame_id)
         ready_ns = start_ns + self._whole_ns
         if ready_ns - now_ns > timeout_s * 1e9:

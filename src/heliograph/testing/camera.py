@@ -24,8 +24,10 @@ class PatternCamera(CameraBase):
     Reading `Slow` takes `slow_s` and waits until `let_slow_go` is set, as a driver that hangs for a while.
     """
 
+    name = "pattern"
+    features = LocalFeatures()
+
     def __init__(self, width: int = 640, height: int = 480, rate_hz: float = 100.0, slow_s: float = 0.0) -> None:
-        self.name = "pattern"
         self.features = LocalFeatures(lambda: self.running)
         self.statistics = StreamStatistics()
         self.running = False
@@ -45,6 +47,11 @@ class PatternCamera(CameraBase):
             "Note": "",
         }
         self._add_features(width, height)
+
+    @property
+    def streaming(self) -> bool:
+        """True while acquisition runs."""
+        return self.running
 
     def start(self) -> None:
         """Start acquisition."""

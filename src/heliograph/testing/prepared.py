@@ -38,8 +38,10 @@ class PreparedCamera(CameraBase):
     np.True_
     """
 
+    name = "prepared"
+    features = LocalFeatures()
+
     def __init__(self, width: int, height: int, rate_hz: float) -> None:
-        self.name = "prepared"
         self.statistics = StreamStatistics()
         self.features = LocalFeatures()
         self._pictures = [prepared_picture(width, height, number) for number in range(_PICTURES)]
@@ -49,6 +51,11 @@ class PreparedCamera(CameraBase):
         self._add(Feature("Width", FeatureKind.INTEGER, minimum=width, maximum=width), width)
         self._add(Feature("Height", FeatureKind.INTEGER, minimum=height, maximum=height), height)
         self._add(Feature("PixelFormat", FeatureKind.ENUMERATION, entries={_NV12.name: int(_NV12)}), _NV12.name)
+
+    @property
+    def streaming(self) -> bool:
+        """True while acquisition runs."""
+        return self._started_ns is not None
 
     def start(self) -> None:
         """Start acquisition."""

@@ -49,8 +49,11 @@ class ScriptedCamera(CameraBase):
     asks for the next gets `FramesHeldError`.
     """
 
+    name = "scripted"
+    features = LocalFeatures()
+    streaming = True
+
     def __init__(self, script: Iterable[Scene]) -> None:
-        self.name = "scripted"
         self.statistics = StreamStatistics()
         self.features = LocalFeatures()
         gain = Feature("Gain", FeatureKind.FLOAT, access=Access.READ_ONLY)
