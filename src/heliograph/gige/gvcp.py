@@ -26,6 +26,13 @@ _U32 = struct.Struct(">I")
 _PAIR = struct.Struct(">II")
 _ADDRESS_COUNT = struct.Struct(">IHH")
 _ZERO_COUNT = struct.Struct(">HH")
+_FORCE_IP = struct.Struct(">2x6s12x4s12x4s12x4s")
+_ACTION = struct.Struct(">III")
+_U64 = struct.Struct(">Q")
+_EVENT = struct.Struct(">HHHHQ")
+_EXTENDED_EVENT = struct.Struct(">HHHHQQ")
+_RESEND = struct.Struct(">HHII")
+_EXTENDED_RESEND = struct.Struct(">HHIIQ")
 
 
 class Command(IntEnum):
@@ -210,8 +217,98 @@ def unpack_memory(payload: bytes) -> tuple[int, bytes]:
     return int(_U32.unpack_from(payload)[0]), payload[_U32.size :]
 
 
+def unpack_resend(payload: bytes, *, extended: bool) -> tuple[int, int, int]:
+    """Block id, first and last packet of a PACKETRESEND, whose flag EXTENDED says that block ids have 64 bits.
+
+    Raises `RemoteProtocolError`, also for a stream channel other than 0.
+    """
+    layout = _EXTENDED_RESEND if extended else _RESEND
+    if len(payload) != layout.size:
+        raise RemoteProtocolError(f"PACKETRESEND carries {len(payload)} bytes instead of {layout.size}")
+    channel, block_id, first, last, *extended_id = layout.unpack(payload)
+    if channel:
+        raise RemoteProtocolError(f"PACKETRESEND names stream channel {channel}, there is only 0")
+    if extended_id:
+        return extended_id[0], first, last
+    return block_id, first & 0xFF_FFFF, last & 0xFF_FFFF
+
+
 def unpack_pending(payload: bytes) -> int:
     """Time in ms that a pending acknowledge asks for; raises `RemoteProtocolError`."""
     if len(payload) != _ZERO_COUNT.size:
         raise RemoteProtocolError(f"pending acknowledge carries {len(payload)} bytes instead of 4")
     return int(_ZERO_COUNT.unpack(payload)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class ForceIp:
+    """Payload of FORCEIP: the address that the camera of this MAC is to take."""
+
+    mac: bytes
+    address: str
+    subnet_mask: str
+    gateway: str
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> ForceIp:
+        """Read the payload; raises `RemoteProtocolError`."""
+        if len(payload) != _FORCE_IP.size:
+            raise RemoteProtocolError(f"FORCEIP carries {len(payload)} bytes instead of {_FORCE_IP.size}")
+        mac, *addresses = _FORCE_IP.unpack(payload)
+        return cls(mac, *(".".join(str(octet) for octet in address) for address in addresses))
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCommand:
+    """Payload of ACTION: whom it concerns, and when; `time_ns` is in ticks of the camera's clock, None for now.
+
+    >>> ActionCommand(1, 2, 3, time_ns=4).pack(request_id=9).hex(" ", 4)
+    '42810100 00140009 00000001 00000002 00000003 00000000 00000004'
+    """
+
+    device_key: int
+    group_key: int
+    group_mask: int
+    time_ns: int | None = None
+
+    def pack(self, request_id: int) -> bytes:
+        """Give the bytes of the whole command."""
+        keys = _ACTION.pack(self.device_key, self.group_key, self.group_mask)
+        if self.time_ns is None:
+            return CommandPacket(Command.ACTION, request_id, keys).pack()
+        flags = Flag.ACK_REQUIRED | Flag.SCHEDULED
+        return CommandPacket(Command.ACTION, request_id, keys + _U64.pack(self.time_ns), flags).pack()
+
+    @classmethod
+    def unpack(cls, command: CommandPacket) -> ActionCommand:
+        """Read an ACTION command; raises `RemoteProtocolError`."""
+        scheduled = Flag.SCHEDULED in command.flags
+        wanted_bytes = _ACTION.size + scheduled * _U64.size
+        if len(command.payload) != wanted_bytes:
+            raise RemoteProtocolError(f"ACTION carries {len(command.payload)} bytes instead of {wanted_bytes}")
+        time_ns = int(_U64.unpack_from(command.payload, _ACTION.size)[0]) if scheduled else None
+        return cls(*_ACTION.unpack_from(command.payload), time_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class EventMessage:
+    """What a camera tells of a moment: EVENT with one event of stream channel 0.
+
+    >>> EventMessage(0x9001, block_id=7, timestamp_ns=5).pack(request_id=1).hex(" ", 4)
+    '420100c0 00100001 00109001 00000007 00000000 00000005'
+    """
+
+    event_id: int
+    block_id: int
+    timestamp_ns: int
+    extended: bool = False
+    """True when the block id has 64 bits."""
+
+    def pack(self, request_id: int, *, ack_required: bool = True) -> bytes:
+        """Give the bytes of the whole command."""
+        flags = Flag.ACK_REQUIRED if ack_required else Flag.NONE
+        if self.extended:
+            item = _EXTENDED_EVENT.pack(_EXTENDED_EVENT.size, self.event_id, 0, 0, self.block_id, self.timestamp_ns)
+            return CommandPacket(Command.EVENT, request_id, item, flags | Flag.EXTENDED).pack()
+        item = _EVENT.pack(_EVENT.size, self.event_id, 0, self.block_id, self.timestamp_ns)
+        return CommandPacket(Command.EVENT, request_id, item, flags).pack()

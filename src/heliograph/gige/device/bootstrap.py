@@ -28,12 +28,14 @@ TIMESTAMP = 0xF000
 
 _SPEC_VERSION = 0x0001_0002
 _SOURCE_PORT_SUPPORTED = 0x8000_0000
+_STANDARD_IDS_SUPPORTED = 0x4000_0000
 _SINGLE_LINK = 1
 _CAPABILITY = (
     GvcpCapability.USER_DEFINED_NAME
     | GvcpCapability.SERIAL_NUMBER
     | GvcpCapability.CCP_APPLICATION
     | GvcpCapability.PENDING_ACK
+    | GvcpCapability.PACKET_RESEND
     | GvcpCapability.WRITEMEM
     | GvcpCapability.CONCATENATION
 )
@@ -91,7 +93,7 @@ def _constant_cells(state: DeviceState) -> list[Cell]:
         Register.STREAM_CHANNEL_COUNT: 1,
         Register.ACTION_SIGNAL_COUNT: 0,
         Register.ACTIVE_LINK_COUNT: 1,
-        Register.STREAM_CHANNEL_CAPABILITY: _SOURCE_PORT_SUPPORTED,
+        Register.STREAM_CHANNEL_CAPABILITY: _SOURCE_PORT_SUPPORTED | _STANDARD_IDS_SUPPORTED,
         Register.MESSAGE_CHANNEL_CAPABILITY: 0,
         Register.GVCP_CAPABILITY: capability,
         Register.TIMESTAMP_FREQUENCY_HIGH: TICKS_PER_S >> 32,
@@ -132,6 +134,7 @@ def _state_cells(state: DeviceState) -> list[Cell]:
         number_cell(Register.CONTROL_CHANNEL_PRIVILEGE, lambda: state.privilege),
         number_cell(Register.PRIMARY_APPLICATION_PORT, lambda: application(1)),
         number_cell(Register.PRIMARY_APPLICATION_IP, lambda: application(0)),
+        number_cell(Register.GVSP_CONFIGURATION, state.read_gvsp_configuration, write=state.write_gvsp_configuration),
         number_cell(Register.STREAM_CHANNEL_PORT, lambda: state.host_port, write=state.write_host_port),
         number_cell(Register.STREAM_CHANNEL_PACKET_SIZE, state.read_packet_size, write=state.write_packet_size),
         number_cell(

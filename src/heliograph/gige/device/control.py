@@ -12,8 +12,15 @@ from heliograph.gige.bootstrap import DISCOVERY_BYTES, ControlPrivilege, Registe
 from heliograph.gige.device.bootstrap import PENDING_TIMEOUT_MS
 from heliograph.gige.device.layout import FEATURES_ADDRESS, XML_ADDRESS
 from heliograph.gige.device.registers import REGISTER_BYTES, RegisterMap, status_of
-from heliograph.gige.device.state import Address, ControlLost, ControlReleased, DeviceEvent, DeviceState
-from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Status
+from heliograph.gige.device.state import (
+    Address,
+    ControlLost,
+    ControlReleased,
+    DeviceEvent,
+    DeviceState,
+    ResendRequested,
+)
+from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Flag, Status
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +79,9 @@ class DeviceControl:
             return
         if command.command == Command.FORCEIP and not self._is_mine(command, now_ns):
             return
-        if not self._repeated(command, client, now_ns):
+        if command.command == Command.PACKETRESEND:
+            self._take_resend(command, client)
+        elif not self._repeated(command, client, now_ns):
             self._dispatch(command, client, now_ns)
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
@@ -130,6 +139,16 @@ class DeviceControl:
             self._jobs.append(job)
         else:
             self._send(command, client, _refusal(command, Status.BUSY).pack())
+
+    def _take_resend(self, command: CommandPacket, client: Address) -> None:
+        """Pass the wish for packets on; its answer are the packets, never an acknowledge."""
+        try:
+            wish = gvcp.unpack_resend(command.payload, extended=Flag.EXTENDED in command.flags)
+        except RemoteProtocolError:
+            self.rejected_datagrams += 1
+            return
+        if self._state.may_ask_again(client):
+            self._state.events.append(ResendRequested(client, *wish))
 
     def _repeated(self, command: CommandPacket, client: Address, now_ns: int) -> bool:
         """Answer a command that came before and is at work, or whose effect must not happen twice."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from heliograph.core import RemoteStatusError
-from heliograph.gige.bootstrap import ControlPrivilege, PacketSizeBit
+from heliograph.gige.bootstrap import ControlPrivilege, GvspConfiguration, PacketSizeBit
 from heliograph.gige.gvcp import Status
 from heliograph.gige.gvsp import datagram_bytes
 
@@ -57,7 +58,17 @@ class ProbeRequested:
     datagram_bytes: int
 
 
-DeviceEvent: TypeAlias = ControlTaken | ControlReleased | ControlLost | StreamClosed | ProbeRequested
+@dataclass(frozen=True, slots=True)
+class ResendRequested:
+    """A client misses packets `first` to `last` of a frame; the numbers are the client's, and may be any."""
+
+    client: Address
+    block_id: int
+    first: int
+    last: int
+
+
+DeviceEvent: TypeAlias = ControlTaken | ControlReleased | ControlLost | StreamClosed | ProbeRequested | ResendRequested
 
 
 @dataclass(slots=True)
@@ -75,6 +86,7 @@ class DeviceState:
     destination: str = "0.0.0.0"
     packet_size_bytes: int = DEFAULT_PACKET_BYTES
     packet_delay_ns: int = 0
+    extended_ids: bool = False
     source_port: int = 0
     acquiring: bool = False
     parameters_locked: bool = False
@@ -140,6 +152,27 @@ class DeviceState:
         if value != self.packet_delay_ns:
             self._refuse_while_streaming("the packet delay")
         self.packet_delay_ns = value
+
+    def read_gvsp_configuration(self) -> int:
+        """Read the GVSP configuration."""
+        return int(GvspConfiguration.EXTENDED_IDS) if self.extended_ids else 0
+
+    def write_gvsp_configuration(self, value: int) -> None:
+        """Write the GVSP configuration: whether block ids have 64 bits."""
+        if value & ~GvspConfiguration.EXTENDED_IDS:
+            raise RemoteStatusError("the stream's only option is 64-bit block ids", Status.INVALID_PARAMETER)
+        if bool(value) != self.extended_ids:
+            self._refuse_while_streaming("the width of block ids")
+        self.extended_ids = bool(value)
+
+    def may_ask_again(self, client: Address) -> bool:
+        """Tell whether packets are sent again for a client: one at the stream's end or at the controller's, any port.
+
+        Clients ask from the socket that hears the stream, which is not the one that has control (Aravis). A multicast
+        stream is heard by who knows whom.
+        """
+        hosts = (self.destination, self.controller[0] if self.controller else "")
+        return client[0] in hosts or ipaddress.IPv4Address(self.destination).is_multicast
 
     def write_heartbeat_timeout(self, value: int) -> None:
         """Write the heartbeat timeout in ms."""

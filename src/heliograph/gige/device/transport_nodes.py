@@ -184,6 +184,16 @@ def bootstrap_nodes(largest_packet_bytes: int) -> list[BootstrapNode]:
             limits=(0, 0xFFFF_FFFF, 1),
         ),
         BootstrapNode(
+            "GevGVSPExtendedIDMode",
+            FeatureKind.ENUMERATION,
+            Register.GVSP_CONFIGURATION,
+            "On: block ids of 64 and packet ids of 32 bits.",
+            access=read_write,
+            visibility=Visibility.EXPERT,
+            bits=(1, 1),
+            entries=MappingProxyType({"Off": 0, "On": 1}),
+        ),
+        BootstrapNode(
             "GevSCDA",
             whole,
             Register.STREAM_CHANNEL_DESTINATION,
