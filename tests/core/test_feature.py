@@ -147,3 +147,37 @@ def test_limits_are_those_of_this_moment() -> None:
     limits[0] = (5.0, 6.0)
     with pytest.raises(FeatureValueError, match=r"5.0 to 6.0 us"):
         features["ExposureTime"] = 1.5
+
+
+def test_an_increment_may_follow_from_another_feature() -> None:
+    step = [2]
+    features = LocalFeatures()
+    width = Feature("Width", FeatureKind.INTEGER, increment=2)
+    features.add(width, read=lambda: 16, write=lambda value: None, limits=lambda: (0, 99, step[0]))
+    with pytest.raises(FeatureValueError, match="0 to 99 in steps of 2"):
+        features["Width"] = 15
+    step[0] = 1
+    features["Width"] = 15
+    assert features.describe("Width").increment == 1
+
+
+def test_what_the_camera_sets_itself_is_read_only_meanwhile() -> None:
+    values: dict[str, Any] = {"ExposureAuto": "Continuous", "ExposureTime": 100.0}
+    features = LocalFeatures()
+    entries = MappingProxyType({"Off": 0, "Once": 1, "Continuous": 2})
+    for feature in (
+        Feature("ExposureAuto", FeatureKind.ENUMERATION, entries=entries),
+        Feature("ExposureTime", FeatureKind.FLOAT, automatic_by="ExposureAuto"),
+    ):
+        features.add(
+            feature,
+            read=lambda name=feature.name: values[name],  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            write=lambda value, name=feature.name: values.__setitem__(name, value),  # type: ignore[misc]  # as above
+        )
+    assert features.describe("ExposureTime").access is Access.READ_ONLY
+    with pytest.raises(FeatureAccessError, match="set ExposureAuto to Off first"):
+        features["ExposureTime"] = 5
+    features["ExposureAuto"] = "Off"
+    assert features.describe("ExposureTime").access is Access.READ_WRITE
+    features["ExposureTime"] = 5
+    assert features["ExposureTime"] == 5

@@ -67,6 +67,8 @@ class Feature:
     """True when the feature decides the size or shape of frames: read-only between start and stop."""
     selected_by: str = ""
     """Enumeration that says which of several values this name stands for now, such as BalanceRatioSelector."""
+    automatic_by: str = ""
+    """Enumeration, such as ExposureAuto, by which the camera sets this value itself: read-only unless it is `Off`."""
     streamable: bool = True
     """True when the value, where it can be written, is a setting: part of a user set and of `settings.snapshot`."""
 
@@ -212,7 +214,7 @@ class _Knob:
     feature: Feature
     read: Callable[[], FeatureValue] | None
     write: Callable[[Any], None] | None
-    limits: Callable[[], tuple[float, float]] | None
+    limits: Callable[[], tuple[float, ...]] | None
 
 
 class LocalFeatures(Features):
@@ -238,9 +240,9 @@ class LocalFeatures(Features):
         feature: Feature,
         read: Callable[[], FeatureValue] | None = None,
         write: Callable[[Any], None] | None = None,
-        limits: Callable[[], tuple[float, float]] | None = None,
+        limits: Callable[[], tuple[float, ...]] | None = None,
     ) -> None:
-        """Add a feature; `limits` gives minimum and maximum where they depend on other features."""
+        """Add a feature; `limits` gives minimum, maximum and, if need be, increment that depend on other features."""
         self._knobs[feature.name] = _Knob(feature, read, write, limits)
 
     def names(self) -> list[str]:
@@ -250,10 +252,11 @@ class LocalFeatures(Features):
     def describe(self, name: str) -> Feature:
         """What the feature is and its limits now."""
         knob = self._knob(name)
-        if knob.limits is None:
-            return knob.feature
-        minimum, maximum = knob.limits()
-        return replace(knob.feature, minimum=minimum, maximum=maximum)
+        feature = knob.feature
+        if knob.limits is not None:
+            minimum, maximum, *increment = knob.limits()
+            feature = replace(feature, minimum=minimum, maximum=maximum, increment=(*increment, feature.increment)[0])
+        return replace(feature, access=Access.READ_ONLY) if self._is_automatic(feature) else feature
 
     def __getitem__(self, name: str) -> FeatureValue:
         knob = self._knob(name)
@@ -263,6 +266,8 @@ class LocalFeatures(Features):
 
     def __setitem__(self, name: str, value: object) -> None:
         knob = self._knob(name)
+        if self._is_automatic(knob.feature):
+            raise FeatureAccessError(f"{name} is set by the camera: set {knob.feature.automatic_by} to Off first")
         checked = self.describe(name).check(value)
         if knob.write is None:
             raise FeatureAccessError(f"{name} is read-only")
@@ -276,6 +281,9 @@ class LocalFeatures(Features):
         if knob.feature.kind is not FeatureKind.COMMAND or knob.write is None:
             raise FeatureAccessError(f"{name} is not a command")
         knob.write(True)
+
+    def _is_automatic(self, feature: Feature) -> bool:
+        return bool(feature.automatic_by) and self[feature.automatic_by] != "Off"
 
     def _knob(self, name: str) -> _Knob:
         try:
