@@ -9,8 +9,13 @@ from heliograph.cameras.url import CameraUrl
 from heliograph.core import Camera, CameraUrlError, PixelFormat, SettingError
 
 SCHEMES = {
+    "file": "heliograph.cameras.replay",
     "gige": "heliograph.cameras.gige",
+    "http": "heliograph.cameras.opencv",
+    "https": "heliograph.cameras.opencv",
     "replay": "heliograph.cameras.replay",
+    "rtsp": "heliograph.cameras.opencv",
+    "rtsps": "heliograph.cameras.opencv",
     "sim": "heliograph.cameras.sim",
 }
 """Module of each URL scheme; it has `open_camera(url: CameraUrl) -> Camera`."""
