@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from heliograph.cameras.reception import Reception, ReceptionConfig
 from heliograph.cameras.url import CameraUrl
@@ -32,28 +34,45 @@ from heliograph.gige.client.stream import (
     start_stream,
     stop_stream,
 )
+from heliograph.local import RingReader
 from heliograph.local.ledger import MAX_DEPTH
 
 _OWN_VENDOR = "Heliograph"
-_BUFFERS = 16
 _TURN_S = 0.25
 # Four frames of 2028x1520 NV12, or 0.13 s at 1 Gbit/s.
 _SOCKET_BUFFER_BYTES = 16_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class GigeOptions:
+    """How a network camera is opened, beside its features."""
+
+    control: bool = True
+    """False: read features only, and receive what the controlling client has sent to a multicast group."""
+    buffers: int = 16
+    """Frames that the program may hold at once."""
+    packet_size_bytes: int = 0
+    """0: the largest that arrives."""
+    socket_buffer_bytes: int = _SOCKET_BUFFER_BYTES
+    """0: the system's default."""
+
+
 def open_camera(url: CameraUrl) -> GigeCamera:
     """Open the camera that answers to the URL's location.
 
-    Parameters: `buffers`, frames that the program may hold at once (16); `packet_size` in bytes (the largest that
-    arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default).
+    Parameters: `control=0` only reads; `buffers`, frames that the program may hold at once (16); `packet_size` in
+    bytes (the largest that arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default).
     """
-    url.check_parameters("buffers", "packet_size", "socket_buffer")
+    url.check_parameters("control", "buffers", "packet_size", "socket_buffer")
     if not url.location:
         raise CameraUrlError(f"{url.text!r} names no camera: write gige://NAME, with a name, serial, MAC or address")
-    buffers = _whole_number(url, "buffers", _BUFFERS, 1, MAX_DEPTH)
-    packet_size_bytes = _whole_number(url, "packet_size", 0, 0, 0xFFFF)
-    socket_buffer_bytes = _whole_number(url, "socket_buffer", _SOCKET_BUFFER_BYTES, 0, 1_000_000_000)
-    return GigeCamera(find(url.location), buffers, packet_size_bytes, socket_buffer_bytes)
+    options = GigeOptions(
+        control=bool(_whole_number(url, "control", 1, 0, 1)),
+        buffers=_whole_number(url, "buffers", 16, 1, MAX_DEPTH),
+        packet_size_bytes=_whole_number(url, "packet_size", 0, 0, 0xFFFF),
+        socket_buffer_bytes=_whole_number(url, "socket_buffer", _SOCKET_BUFFER_BYTES, 0, 1_000_000_000),
+    )
+    return GigeCamera(find(url.location), options)
 
 
 def _whole_number(url: CameraUrl, name: str, default: int, least: int, most: int) -> int:
@@ -70,21 +89,13 @@ class GigeCamera(CameraBase):
     Raises `CameraBusyError` when another client controls the camera.
     """
 
-    def __init__(
-        self,
-        found: DiscoveredCamera,
-        buffers: int = _BUFFERS,
-        packet_size_bytes: int = 0,
-        socket_buffer_bytes: int = _SOCKET_BUFFER_BYTES,
-    ) -> None:
+    def __init__(self, found: DiscoveredCamera, options: GigeOptions | None = None) -> None:
         self.found = found
-        self._buffers = buffers
-        self._packet_size_bytes = packet_size_bytes
-        self._socket_buffer_bytes = socket_buffer_bytes
+        self._options = options or GigeOptions()
         self._reception: Reception | None = None
         self._statistics = StreamStatistics()
         self._last_id = 0
-        self._device = GigeDevice.open(found.address)
+        self._device = GigeDevice.open(found.address, self._options.control)
         try:
             self._features = NodeMapFeatures(self._device)
         except BaseException:
@@ -106,55 +117,45 @@ class GigeCamera(CameraBase):
         """Counts of the frames taken since acquisition started."""
         return self._statistics
 
+    @property
+    def streaming(self) -> bool:
+        """True while frames are received."""
+        return self._reception is not None
+
     def start(self) -> None:
         """Start acquisition; does nothing when it runs.
 
         Raises `PixelFormatError` when the camera is set to a format that Heliograph does not know.
         """
-        if self._reception is not None:
-            return
-        pixel_format = str(self._features["PixelFormat"])
-        if pixel_format not in PixelFormat.__members__:
-            known = [name for name in self._features.describe("PixelFormat").entries if name in PixelFormat.__members__]
-            raise PixelFormatError(
-                f"{self.name} sends {pixel_format}, which is not supported; set PixelFormat to {' or '.join(known)}"
-            )
-        with sockets.open_stream_sink(self._device.own_address, self._socket_buffer_bytes) as sink:
-            direct_stream(self._device, sink)
-            if self._packet_size_bytes:
-                packet_size_bytes = set_packet_size(self._device, self._features, self._packet_size_bytes)
-            else:
-                packet_size_bytes = negotiate_packet_size(self._device, self._features, sink)
-            own = self.found.vendor == _OWN_VENDOR
-            config = ReceptionConfig(
-                source=self._device.address,
-                payload_bytes=int(self._features["PayloadSize"]),
-                packet_size_bytes=packet_size_bytes,
-                tick_hz=self._tick_hz(),
-                clock=Clock.BOOTTIME if own else Clock.DEVICE,
-                depth=self._buffers,
-                counts_from_1=own,
-            )
-            self._reception = Reception(sink, config)
-        self._statistics = StreamStatistics()
-        self._last_id = 0
-        try:
-            start_stream(self._features)
-        except BaseException:
-            self.stop()
-            raise
+        with self._switching:
+            if self._reception is None:
+                self._check_format()
+                self._reception = self._receive()
+                self._statistics = StreamStatistics()
+                self._last_id = 0
+                try:
+                    start_stream(self._features)
+                except BaseException:
+                    self.stop()
+                    raise
 
     def stop(self) -> None:
         """Stop acquisition; frames that the program holds stay as they are."""
-        reception, self._reception = self._reception, None
-        if reception is not None:
-            try:
-                stop_stream(self._device, self._features)
-            finally:
-                reception.close()
+        with self._switching:
+            reception, self._reception = self._reception, None
+            if reception is not None:
+                try:
+                    stop_stream(self._device, self._features)
+                finally:
+                    reception.close()
 
     def close(self) -> None:
         """Stop, and give control of the camera back."""
+        # In a thread, which Ctrl-C does not reach: impatience would leave the camera held until its heartbeat runs out.
+        with ThreadPoolExecutor(1, "heliograph-close") as thread:
+            thread.submit(self._give_back).result()
+
+    def _give_back(self) -> None:
         try:
             self.stop()
         finally:
@@ -166,41 +167,80 @@ class GigeCamera(CameraBase):
         Raises `FrameTimeoutError`, `FramesHeldError` when the program holds as many frames as there are buffers, and
         `CameraLostError` when the camera is gone.
         """
-        return self._take(timeout_s, newest=True)
-
-    def frames(self, count: int | None = None, timeout_s: float = 5.0) -> Iterator[Frame]:
-        """Give every frame in order, `count` of them or without end.
-
-        A program that is too slow finds gaps in `Frame.id`: up to 16 frames wait for it, see `buffers` in the URL.
-        """
-        taken = 0
-        while count is None or taken < count:
-            yield self._take(timeout_s, newest=False)
-            taken += 1
-
-    def _take(self, timeout_s: float, newest: bool) -> Frame:
         self.start()
-        reception = self._reception
-        if reception is None:
-            raise CameraLostError(f"{self.name} was stopped by another thread")
+        return self._take(timeout_s, RingReader.newest)
+
+    def _next(self, timeout_s: float) -> Frame:
+        return self._take(timeout_s, RingReader.next)
+
+    def _latest(self, timeout_s: float) -> Frame:
+        return self._take(timeout_s, RingReader.latest)
+
+    def _check_format(self) -> None:
+        pixel_format = str(self._features["PixelFormat"])
+        if pixel_format not in PixelFormat.__members__:
+            known = [name for name in self._features.describe("PixelFormat").entries if name in PixelFormat.__members__]
+            raise PixelFormatError(
+                f"{self.name} sends {pixel_format}, which is not supported; set PixelFormat to {' or '.join(known)}"
+            )
+
+    def _receive(self) -> Reception:
+        """Have the camera send to a new receiving process."""
+        with sockets.open_stream_sink(self._device.own_address, self._options.socket_buffer_bytes) as sink:
+            direct_stream(self._device, sink)
+            if self._options.packet_size_bytes:
+                packet_size_bytes = set_packet_size(self._device, self._features, self._options.packet_size_bytes)
+            else:
+                packet_size_bytes = negotiate_packet_size(self._device, self._features, sink)
+            return Reception(sink, self._config(packet_size_bytes))
+
+    def _config(self, packet_size_bytes: int) -> ReceptionConfig:
+        own = self.found.vendor == _OWN_VENDOR
+        return ReceptionConfig(
+            source=self._device.address,
+            payload_bytes=int(self._features["PayloadSize"]),
+            packet_size_bytes=packet_size_bytes,
+            tick_hz=self._tick_hz(),
+            clock=Clock.BOOTTIME if own else Clock.DEVICE,
+            depth=self._options.buffers,
+            counts_from_1=own,
+        )
+
+    def _take(self, timeout_s: float, take: Callable[[RingReader, float], Frame]) -> Frame:
         deadline_s = time.monotonic() + timeout_s
-        take = reception.reader.newest if newest else reception.reader.next
         while True:
-            # In turns, so that whoever waits for a long time learns soon that the camera is lost.
-            wait_s = min(_TURN_S, max(0.0, deadline_s - time.monotonic()))
+            reception = self._reception
+            if reception is None:
+                raise CameraLostError(f"{self.name} was stopped by another thread")
             try:
-                frame = take(wait_s)
+                # In turns, so that whoever waits for a long time learns soon that the camera is lost.
+                frame = take(reception.reader, min(_TURN_S, max(0.0, deadline_s - time.monotonic())))
             except FrameTimeoutError:
+                if time.monotonic() >= deadline_s:
+                    raise self._silence(timeout_s) from None
                 if self._device.lost is not None:
-                    told = f"{self.name} at {self.found.address} is lost: {self._device.lost}"
-                    raise CameraLostError(told) from None
-                if time.monotonic() < deadline_s:
-                    take = reception.reader.next
-                    continue
-                told = f"no frame of {self.name} arrived within {timeout_s:g} s: {self._reason_for_silence(timeout_s)}"
-                raise FrameTimeoutError(told) from None
-            self._count(frame)
-            return frame
+                    raise self._lost() from None
+                take = RingReader.next
+            except CameraLostError:
+                # Also when settings that shape frames made the stream start again.
+                if not self._runs() or self._reception is reception:
+                    raise
+            else:
+                self._count(frame)
+                return frame
+
+    def _lost(self) -> CameraLostError:
+        return CameraLostError(f"{self.name} at {self.found.address} is lost: {self._device.lost}")
+
+    def _silence(self, timeout_s: float) -> HeliographError:
+        """Tell why no frame came: the camera is lost, or it has a reason of its own."""
+        try:
+            self._device.check()
+        except CameraLostError:
+            return self._lost()
+        return FrameTimeoutError(
+            f"no frame of {self.name} arrived within {timeout_s:g} s: {self._reason_for_silence(timeout_s)}"
+        )
 
     def _reason_for_silence(self, timeout_s: float) -> str:
         with contextlib.suppress(HeliographError):

@@ -96,6 +96,22 @@ class RingReader:
             self._connection.give_back(lease.slot)
         return self.next(timeout_s)
 
+    def latest(self, timeout_s: float = 5.0) -> Frame:
+        """Give the newest frame that waits and give back those before it, or wait for the next one.
+
+        Raises what `next` raises.
+        """
+        lease: FrameMessage | None = None
+        for _ in range(self._depth - self._connection.held):  # a bound, as in `newest`
+            message = self._connection.receive()
+            if message is None:
+                break
+            if lease is not None:
+                self._count_dropped(lease)
+                self._connection.give_back(lease.slot)
+            lease = self._unpack_lease(message)
+        return self.next(timeout_s) if lease is None else self._frame(lease)
+
     def close(self) -> None:
         """Take no more frames. Frames held stay as they are; each still goes back when it is dropped."""
         self._connection.close()
@@ -138,7 +154,7 @@ class RingReader:
             info.missing_packets,
             info.color_matrix,
             info.color_range,
-            info.metadata,
+            metadata=info.metadata,
         )
         if self._connection.closing:
             # Closed by another thread meanwhile, maybe before it could see this lease: the slot may be gone.

@@ -91,8 +91,8 @@ class GigeDevice:
     def write_register(self, address: int, value: int) -> None:
         """Write a 4-byte register."""
         self._request(Command.WRITEREG, gvcp.pack_writes([(address, value)]))
-        # It may have been the heartbeat timeout, by whatever name: the next heartbeat must not come too late.
-        self._wake.set()
+        if address == Register.HEARTBEAT_TIMEOUT:
+            self.hasten_heartbeat()
 
     def read_memory(self, address: int, count_bytes: int) -> bytes:
         """Read any number of bytes; `address` is a multiple of 4."""
@@ -114,7 +114,26 @@ class GigeDevice:
         """Write bytes; `address` and length are multiples of 4."""
         for start in range(0, len(data), _CHUNK_BYTES):
             self._request(Command.WRITEMEM, gvcp.pack_memory(address + start, data[start : start + _CHUNK_BYTES]))
+        if address <= Register.HEARTBEAT_TIMEOUT < address + len(data):
+            self.hasten_heartbeat()
+
+    def hasten_heartbeat(self) -> None:
+        """Beat at once: the heartbeat timeout was changed, and the next heartbeat must not come too late."""
         self._wake.set()
+
+    def check(self) -> None:
+        """Ask the camera whether it is there and still ours; raises `CameraLostError` when not.
+
+        One that is busy or refuses to tell is there.
+        """
+        with contextlib.suppress(RemoteStatusError, RemoteProtocolError):
+            held = self.read_register(Register.CONTROL_CHANNEL_PRIVILEGE) & _HELD
+            if not self.control or (held and self._controller() == self._seen_as):
+                return
+            self._lost = CameraLostError(
+                "the camera took control back because it did not hear from this program in time: open it again"
+            )
+            raise self._lost
 
     def close(self) -> None:
         """Give control back; does nothing when closed already."""
@@ -184,17 +203,11 @@ class GigeDevice:
                 return
             try:
                 interval_s = self._heartbeat_interval_s()
-                held = self.read_register(Register.CONTROL_CHANNEL_PRIVILEGE) & _HELD
-                mine = held and self._controller() == self._seen_as
+                self.check()
             except CameraLostError:
                 return  # `lost` says why
             except (RemoteStatusError, RemoteProtocolError):
                 continue  # busy, say: control is not lost by that
-            if not mine:
-                self._lost = CameraLostError(
-                    "the camera took control back because it did not hear from this program in time: open it again"
-                )
-                return
 
     def _request(self, code: int, payload: bytes) -> bytes:
         with self._lock:

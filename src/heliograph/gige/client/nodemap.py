@@ -69,6 +69,7 @@ class NodeMapFeatures(Features):
             self._port = _port_class(self._genapi)(RegisterPort(device))
             self._map.connect(self._port, "Device")
             self._categories = dict(self._walk("Root"))
+            self._marked = any(map(self._is_streamable, self._categories))
         except self._genapi.GenericException as error:
             raise RemoteProtocolError(f"the camera's description is not understood: {_reason(error)}") from error
 
@@ -101,6 +102,8 @@ class NodeMapFeatures(Features):
             checked = feature.check(value)
             self._need_control(name)
             node.value = checked
+        if "heartbeat" in name.lower():
+            self._device.hasten_heartbeat()
 
     def execute(self, name: str) -> None:
         """Run a command and wait until the camera says that it is done, 5 s at most."""
@@ -165,7 +168,18 @@ class NodeMapFeatures(Features):
             increment=increment,
             entries=MappingProxyType(entries),
             locks_while_streaming=bool(self._locking(node)),
+            selected_by=self._selector(node),
+            streamable=self._is_streamable(name) if self._marked else self._categories[name] not in _NO_SETTINGS,
         )
+
+    def _selector(self, node: Any) -> str:
+        """Name of the enumeration that selects a feature; one selected by two, as few are, is told by the first."""
+        names = [_inner(each).name for each in _inner(node).selecting_features]
+        listed = [name for name in names if name in self._categories]
+        return listed[0] if listed else ""
+
+    def _is_streamable(self, name: str) -> bool:
+        return bool(_inner(self._map.get_node(name)).is_streamable())
 
     def _access(self, node: Any, kind: FeatureKind) -> Access:
         if kind is FeatureKind.COMMAND:
@@ -232,6 +246,8 @@ _KINDS = {
     "intfIString": FeatureKind.STRING,
     "intfICommand": FeatureKind.COMMAND,
 }
+# Where an XML marks no feature as streamable, its settings are those outside of these categories of the SFNC.
+_NO_SETTINGS = ("DeviceControl", "TransportLayerControl", "UserSetControl", "EventControl")
 _VISIBILITIES = {each.value: each for each in Visibility}
 
 

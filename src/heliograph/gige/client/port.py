@@ -8,6 +8,8 @@ from heliograph.gige.client.device import GigeDevice
 
 _WORD_BYTES = 4
 _END = 1 << 32
+# A hostile XML may give a register any length; what real ones read at once (file access, look-up tables) is smaller.
+_LONGEST_BYTES = 1 << 20
 
 
 class RegisterPort:
@@ -48,6 +50,10 @@ class RegisterPort:
 
 
 def _check_range(address: int, length_bytes: int) -> None:
+    if length_bytes > _LONGEST_BYTES:
+        raise RemoteProtocolError(
+            f"the camera's description names a register of {length_bytes} bytes: at most {_LONGEST_BYTES} are read"
+        )
     # Its XML says where, and may compute it from other registers.
     if not 0 <= address <= _END - length_bytes:
         raise RemoteProtocolError(
