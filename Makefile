@@ -27,11 +27,12 @@ peers:  ## install the Debian packages that tests run against (apt, as root)
 
 bench: bench-camera  ## every benchmark: the figures of docs/performance.md
 
-bench-camera: $(READY)  ## frames over loopback, the frame ring, the red scorer; a line of headline figures each
-	@set -e; for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; echo; done
+bench-camera: $(READY)  ## the camera on a real wire and on loopback, its peers, the ring, the scorer; a line of headline figures each
+	@set -e; for part in wire stream latency many peers ring scorer; do $(BIN)/python benchmarks/$$part.py; echo; done
 
-soak: $(READY)  ## every property test with 5000 examples each, seeded (SOAK_SEED=1)
+soak: $(READY)  ## the long campaigns, seeded (SOAK_SEED=1): every property 5000 times, a million hostile packets, half an hour of streaming
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=soak --hypothesis-seed=$(SOAK_SEED) --timeout=1800
+	@HELIOGRAPH_SOAK=1 SOAK_SEED=$(SOAK_SEED) $(BIN)/pytest tests/soak --timeout=7200
 
 clean:  ## remove .venv and everything built
 	rm -rf .venv site dist build data demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
