@@ -7,6 +7,7 @@ user's end of the ring closes, however that process dies.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import select
@@ -16,11 +17,16 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address
+from itertools import count
 
 from heliograph.core import CameraLostError, Clock
 from heliograph.gige import sockets
-from heliograph.gige.client.assembly import OPEN_BLOCKS, FrameAssembler, ReceivedFrame, StreamShape
+from heliograph.gige.client.assembly import OPEN_BLOCKS, FrameAssembler, ReceivedFrame
 from heliograph.gige.client.batch import BatchReceiver
+from heliograph.gige.client.block import StreamShape
+from heliograph.gige.client.resend import ResendRequest
+from heliograph.gige.gvcp import PORT
 from heliograph.gige.scheduling import prefer_promptness
 from heliograph.local import FrameInfo, RingReader, RingWriter, WriterSlot
 
@@ -29,6 +35,8 @@ from heliograph.local import FrameInfo, RingReader, RingWriter, WriterSlot
 _PATIENT_BUFFER_BYTES = 4_000_000
 _GATHER_S = 0.001
 _SMALL_BATCH = 8
+# 1.5 times what arrives in that time at 1 Gbit/s.
+_LAST_PACKETS = 120
 _LATEST_NS = 2**63 - 1
 
 
@@ -47,6 +55,10 @@ class ReceptionConfig:
     """Frames that the user's program may hold at once."""
     counts_from_1: bool = True
     """Block ids begin at 1 with each stream; where they begin anywhere, the first frame that arrives is frame 1."""
+    resend: bool = False
+    """Ask the camera again for packets that did not arrive: it says that it can."""
+    extended_ids: bool = False
+    """Block ids have 64 bits."""
 
 
 class Reception:
@@ -66,6 +78,9 @@ class Reception:
                 self._process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=descriptors
                 )
+        except BaseException:
+            ours.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         try:
@@ -126,15 +141,34 @@ class _RingStore:
         self._writer.publish(slot, info)
 
 
+class _Asking:
+    """Sends requests for packets that are missing, from the socket that the stream arrives at."""
+
+    def __init__(self, sock: socket.socket, config: ReceptionConfig) -> None:
+        self._socket = sock
+        self._camera = (config.source, PORT)
+        self._extended = config.extended_ids
+        self._numbers = count(1)
+
+    def ask(self, requests: list[ResendRequest]) -> None:
+        """Send requests; one that cannot be sent now is made again."""
+        for request in requests:
+            number = next(self._numbers) % 0xFFFF + 1
+            with contextlib.suppress(OSError):
+                self._socket.sendto(request.pack(number, extended=self._extended), self._camera)
+
+
 def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -> None:
     """Receive frames from `sock` and publish them on `ring` until its other end is closed."""
-    shape = StreamShape(config.payload_bytes, config.packet_size_bytes)
+    shape = StreamShape(config.payload_bytes, config.packet_size_bytes, config.extended_ids)
     with RingWriter(shape.slot_bytes, config.depth, max_readers=1, writer_slots=OPEN_BLOCKS + 1) as writer:
         ample = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= _PATIENT_BUFFER_BYTES
-        sinks = [sock] if ample else sockets.spread_stream_sink(sock)
+        # Every socket of a group gets all its packets.
+        sinks = [sock] if ample or _is_group(sock) else sockets.spread_stream_sink(sock)
         patient = ample or len(sinks) > 1
         batches = BatchReceiver(sinks, config.source)
-        assembler = FrameAssembler(batches.memory, shape, _RingStore(writer, config))
+        assembler = FrameAssembler(batches.memory, shape, _RingStore(writer, config), resend=config.resend)
+        asking = _Asking(sock, config)
         poller = select.epoll()
         for descriptor in (*(sink.fileno() for sink in sinks), ring.fileno()):
             poller.register(descriptor, select.EPOLLIN)
@@ -151,9 +185,14 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
                 if len(lengths):
                     assembler.receive(lengths, segments, time.monotonic_ns())
                 messages += len(lengths)
-            assembler.handle_timer(time.monotonic_ns())
-            if patient and 0 < messages < _SMALL_BATCH:
+            asking.ask(assembler.handle_timer(time.monotonic_ns()))
+            # Not at the end of a frame, which somebody waits for.
+            if patient and 0 < messages < _SMALL_BATCH and assembler.packets_left > _LAST_PACKETS:
                 time.sleep(_GATHER_S)
+
+
+def _is_group(sock: socket.socket) -> bool:
+    return IPv4Address(sock.getsockname()[0]).is_multicast
 
 
 def main(arguments: list[str]) -> None:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from heliograph.core import PixelFormat, PixelFormatError, RemoteProtocolError
+from heliograph.gige.client.block import Block, Bytes, SlotT, StreamShape
+from heliograph.gige.client.header import HeaderColumns, Numbers
+from heliograph.gige.client.resend import NEVER_NS, REFUSALS, Gaps, ResendRequest
 from heliograph.gige.gvsp import (
-    HEADER_BYTES,
     LAST_BLOCK_ID,
+    LAST_EXTENDED_BLOCK_ID,
+    RESENT,
     ImageLeader,
     PacketFormat,
-    data_bytes,
+    PacketHeader,
     datagram_bytes,
-    packet_count,
 )
-
-Bytes = npt.NDArray[np.uint8]
-
-_WORDS = struct.Struct(">II")
 
 OPEN_BLOCKS = 8
 """Blocks under assembly at once: as many as one stock socket buffer holds packets of, see `spread_stream_sink`."""
@@ -31,20 +29,13 @@ OPEN_BLOCKS = 8
 # A block that gets no packet for this long is given up, unless a later one is whole before. Aravis waits 100 ms, but a
 # camera on a busy or virtual machine may stand still for longer in the middle of a frame, and then send the rest.
 _RETENTION_NS = 500_000_000
+# A block that gets no packet for this long may have lost its end: a few packets more are asked for, to find out.
+_SILENCE_NS = 40_000_000
+_PROBE_PACKETS = 64
+# Blocks lost without a trace that are asked for; a longer gap is a camera that left frames out, or a stray packet.
+_LOST_BLOCKS = 3
 # Looking for what can be taken at once costs as much as taking four messages singly.
 _WORTH_JOINING = 4
-
-
-class Slot(Protocol):
-    """A piece of memory for one frame."""
-
-    @property
-    def buffer(self) -> Bytes:
-        """Flat writable bytes, at least `StreamShape.slot_bytes`."""
-        ...
-
-
-SlotT = TypeVar("SlotT", bound=Slot)
 
 
 class FrameStore(Protocol[SlotT]):
@@ -64,24 +55,6 @@ class FrameStore(Protocol[SlotT]):
 
 
 @dataclass(frozen=True, slots=True)
-class StreamShape:
-    """Sizes that hold for every frame of a stream."""
-
-    payload_bytes: int
-    packet_size_bytes: int
-
-    @property
-    def packets(self) -> int:
-        """Payload packets of a frame."""
-        return packet_count(self.payload_bytes, self.packet_size_bytes)
-
-    @property
-    def slot_bytes(self) -> int:
-        """Memory of a frame: whole packets, so that a run of rows is copied at once."""
-        return self.packets * data_bytes(self.packet_size_bytes)
-
-
-@dataclass(frozen=True, slots=True)
 class ReceivedFrame:
     """What the packets said of a frame whose pixels lie in its slot."""
 
@@ -91,218 +64,197 @@ class ReceivedFrame:
     height: int
     timestamp_ticks: int
     missing_packets: int
-
-
-class _Block(Generic[SlotT]):
-    """One frame under assembly."""
-
-    __slots__ = ("announced", "count", "headers", "last_ns", "leader", "needed", "received", "rows", "slot", "trailer")
-
-    def __init__(self, slot: SlotT, shape: StreamShape, headers: npt.NDArray[np.uint64]) -> None:
-        self.slot = slot
-        self.headers = headers
-        self.rows = slot.buffer[: shape.slot_bytes].reshape(shape.packets, -1)
-        self.received = np.zeros(shape.packets, np.bool_)
-        self.count = 0
-        self.leader: ImageLeader | None = None
-        self.trailer = False
-        self.needed = 0
-        self.announced = shape.packets
-        self.last_ns = 0
-
-    @property
-    def expected(self) -> int:
-        """Packets of this block: what the trailer announces, but never fewer than the image takes."""
-        return max(self.needed, self.announced)
-
-    @property
-    def complete(self) -> bool:
-        return self.trailer and self.leader is not None and self.count >= self.expected
+    resent_packets: int = 0
+    """Packets that arrived after they were asked for again."""
+    chunk_bytes: int = 0
+    """Bytes of image and chunks together; 0 where there are no chunks, or not all of them arrived."""
 
 
 class FrameAssembler(Generic[SlotT]):
     """Turns batches of datagrams into frames in a store.
 
     `memory` is where datagrams lie, shape (messages, stride). `receive` takes the lengths and segment sizes of a batch;
-    call `handle_timer` at `next_deadline_ns`. Frames come out in order of their ids; a block whose leader was lost
-    never comes out, since size and time of its image are unknown, and leaves a gap in the ids.
+    call `handle_timer` after it and at `next_deadline_ns`, and send what it gives. Frames come out in order of their
+    ids; a block whose leader was lost for good never comes out, since size and time of its image are unknown, and
+    leaves a gap in the ids. With `resend`, what is missing is asked for, and later frames wait for it.
+
+    A camera that begins to count its blocks anew goes on with the next frame id.
     """
 
-    def __init__(self, memory: Bytes, shape: StreamShape, store: FrameStore[SlotT]) -> None:
+    def __init__(self, memory: Bytes, shape: StreamShape, store: FrameStore[SlotT], *, resend: bool = False) -> None:
         self._shape = shape
         self._store = store
+        self._resend = resend
         self._memory = memory
-        self._bytes = memory.reshape(-1).data
+        self._columns = HeaderColumns(shape.packets, extended=shape.extended_ids)
+        self._header_bytes = self._columns.size_bytes
         self._row_bytes = datagram_bytes(shape.packet_size_bytes)
         runs = memory.shape[1] // self._row_bytes
         self._rows = memory[:, : runs * self._row_bytes].reshape(len(memory), runs, self._row_bytes)
-        self._words = self._rows[:, :, :HEADER_BYTES].view(">u4")
-        self._headers = self._rows[:, :, :HEADER_BYTES].view(np.uint64)[:, :, 0]
-        self._data_bytes = data_bytes(shape.packet_size_bytes)
-        self._last_data_bytes = shape.payload_bytes - (shape.packets - 1) * self._data_bytes
-        self._steps = np.arange(max(runs, len(memory)), dtype=np.int64)
-        self._blocks: dict[int, _Block[SlotT]] = {}
+        self._raw = self._columns.raw(self._rows)
+        self._blocks: dict[int, Block[SlotT]] = {}
+        self._span = LAST_EXTENDED_BLOCK_ID if shape.extended_ids else LAST_BLOCK_ID
+        self._shift = 0
         self._newest_id = 0
         self._delivered_id = 0
         self.malformed_packets = 0
         """Packets that break the protocol or do not belong to this stream."""
 
+    @property
+    def packets_left(self) -> int:
+        """Packets that the newest block still has to get, as far as is known."""
+        block = self._blocks.get(self._newest_id)
+        return block.expected - block.highest if block else self._shape.packets
+
     def receive(self, lengths: npt.NDArray[np.uint32], segments: npt.NDArray[np.int32], now_ns: int) -> None:
         """Take a batch of datagrams that lie in `memory`."""
         if not segments.any():
-            self._receive_packets(lengths, now_ns)
+            self._receive_packets(self._memory[: len(lengths)], lengths, now_ns)
             return
         sizes = list(zip(lengths.tolist(), segments.tolist(), strict=True))
         for start, end in self._joined(lengths, segments):
-            if end - start == 1 or not self._receive_runs(start, end, sizes[start][0], now_ns):
+            if end - start == 1 or not self._receive_runs(start, end, sizes[start][0] // self._row_bytes, now_ns):
                 for message in range(start, end):
                     self._receive_message(message, *sizes[message], now_ns)
 
-    def _receive_message(self, message: int, length: int, segment: int, now_ns: int) -> None:
-        if segment == self._row_bytes and length > segment:
-            self._receive_run(message, length, now_ns)
-        elif segment and length > segment:
-            for start in range(0, length, segment):
-                self._receive_packet(self._memory[message, start : min(start + segment, length)], now_ns)
-        else:
-            self._receive_packet(self._memory[message, :length], now_ns)
-
     def next_deadline_ns(self) -> int | None:
         """When `handle_timer` has something to do."""
-        times_ns = [block.last_ns for block in self._blocks.values()]
-        return min(times_ns) + _RETENTION_NS if times_ns else None
+        wake_ns = min((block.wake_ns for block in self._blocks.values()), default=NEVER_NS)
+        return None if wake_ns == NEVER_NS else wake_ns
 
-    def handle_timer(self, now_ns: int) -> None:
-        """Give up blocks that got no packet for 0.5 s."""
-        for frame_id in sorted(self._blocks):
-            if now_ns - self._blocks[frame_id].last_ns >= _RETENTION_NS:
-                self._finish(frame_id)
+    def handle_timer(self, now_ns: int) -> list[ResendRequest]:
+        """Give up blocks that got no packet for 0.5 s or cannot be completed, and give what to ask the camera for."""
+        requests = []
+        for frame_id, block in self._blocks.items():
+            requests += self._requests(frame_id, block, now_ns)
+        self._deliver(now_ns)
+        return requests
+
+    def _receive_message(self, message: int, length: int, segment: int, now_ns: int) -> None:
+        """Take one message, of several packets where it has segments."""
+        step = max(segment or length, 1)
+        start = 0
+        if segment == self._row_bytes and length > segment:
+            count = length // segment
+            if not self._receive_runs(message, message + 1, count, now_ns):
+                self._receive_packets(self._rows[message, :count], np.full(count, segment, np.uint32), now_ns)
+            start = count * segment
+        for begin in range(start, length, step):
+            self._receive_packet(self._memory[message, begin : min(begin + step, length)].tobytes(), now_ns)
 
     def _joined(self, lengths: npt.NDArray[np.uint32], segments: npt.NDArray[np.int32]) -> Iterable[tuple[int, int]]:
         """Give ranges of messages of which each goes on where the one before ended, as far as first packets tell."""
         count = len(lengths)
         if count < _WORTH_JOINING:
             return ((message, message + 1) for message in range(count))
-        words = self._words[:count, 0].astype(np.int64)
+        _, blocks, _, ids = self._columns.fields(self._rows[:count, 0])
         packets = lengths // self._row_bytes
         apart = (
             (lengths[1:] != lengths[:-1])
             | (lengths[1:] != packets[1:] * self._row_bytes)
             | (segments[1:] != self._row_bytes)
             | (segments[:-1] != self._row_bytes)
-            | (words[1:, 0] != words[:-1, 0])
-            | (words[1:, 1] != words[:-1, 1] + packets[:-1])
+            | (blocks[1:] != blocks[:-1])
+            | (ids[1:] != ids[:-1] + packets[:-1])
         )
         edges = (np.flatnonzero(apart) + 1).tolist()
         return zip([0, *edges], [*edges, count], strict=True)
 
-    def _receive_runs(self, start: int, end: int, length: int, now_ns: int) -> bool:
-        """Take messages of equal length at once; False when they are not all full packets of one block in order."""
-        runs, count = end - start, length // self._row_bytes
-        block_word, word = _WORDS.unpack_from(self._bytes, start * self._memory.shape[1])
-        row = (word & 0xFF_FFFF) - 1
-        last = row + runs * count
-        # The last packet of a frame may be short, and is taken singly.
+    def _receive_runs(self, start: int, end: int, count: int, now_ns: int) -> bool:
+        """Take messages of `count` packets each; False when they are not all full packets of one block in order."""
+        runs = end - start
+        header = PacketHeader.unpack(self._memory[start, : self._header_bytes].tobytes())
+        first, last = header.packet_id, header.packet_id + runs * count - 1
+        if header.format != PacketFormat.PAYLOAD or not (header.block_id and 0 < first <= last <= self._shape.packets):
+            return False
+        block = self._block(header.block_id, now_ns)
+        # Also tells apart what was sent again, and headers of the other kind.
         if (
-            word >> 24 != PacketFormat.PAYLOAD
-            or not 0 < block_word <= LAST_BLOCK_ID
-            or not 0 <= row < last < self._shape.packets
+            block is None
+            or (self._raw[start:end, :count] != block.headers[first - 1 : last].reshape(runs, count, -1)).any()
         ):
             return False
-        block = self._block(block_word, now_ns)
-        if block is None or (self._headers[start:end, :count] != block.headers[row:last].reshape(runs, count)).any():
-            return False
-        block.rows[row:last].reshape(runs, count, -1)[:] = self._rows[start:end, :count, HEADER_BYTES:]
-        block.received[row:last] = True
-        block.count = int(np.count_nonzero(block.received))
-        self._finish_if_complete(block_word, block)
+        data = self._rows[start:end, :count, self._header_bytes :]
+        block.rows[first - 1 : last].reshape(runs, count, -1)[:] = data
+        block.note(first, last)
+        self._deliver_if_complete(block, now_ns)
         return True
 
-    def _receive_run(self, message: int, length: int, now_ns: int) -> None:
-        """Take a message of several equal packets, which are nearly always consecutive packets of one block."""
-        count = -(-length // self._row_bytes)
-        last_bytes = length - (count - 1) * self._row_bytes
-        block_word, word = _WORDS.unpack_from(self._bytes, message * self._memory.shape[1])
-        row = (word & 0xFF_FFFF) - 1
-        if word >> 24 == PacketFormat.PAYLOAD and 0 < block_word <= LAST_BLOCK_ID and row >= 0:
-            block = self._block(block_word, now_ns)
-            if block is not None and self._fits(row + count - 1, last_bytes):
-                headers = self._headers[message, :count]
-                if (headers == block.headers[row : row + count]).all():
-                    self._store_rows(block, slice(row, row + count), self._rows[message, :count])
-                    self._finish_if_complete(block_word, block)
-                    return
-        for row in range(count):
-            row_bytes = self._row_bytes if row < count - 1 else last_bytes
-            self._receive_packet(self._rows[message, row, :row_bytes], now_ns)
+    def _receive_packets(self, rows: Bytes, lengths: npt.NDArray[np.uint32], now_ns: int) -> None:
+        """Take packets that lie one in each row, of any kind and in any order."""
+        status, blocks, kinds, ids = self._columns.fields(rows)
+        full = (lengths == self._row_bytes) & (kinds == PacketFormat.PAYLOAD) & (blocks > 0)
+        full &= ((status == 0) | (status == RESENT)) & (ids > 0) & (ids <= self._shape.packets)
+        edges = (np.flatnonzero(np.diff(blocks)) + 1).tolist()
+        for start, end in zip([0, *edges], [*edges, len(lengths)], strict=True):
+            # Singles first: a leader may say that blocks are counted anew, which its payload does not tell.
+            for row in (np.flatnonzero(~full[start:end]) + start).tolist():
+                self._receive_packet(rows[row, : lengths[row]].tobytes(), now_ns)
+            chosen = np.flatnonzero(full[start:end]) + start
+            block = self._block(int(blocks[start]), now_ns) if len(chosen) else None
+            if block is not None:
+                self._copy_rows(block, ids[chosen].astype(np.intp), rows, chosen)
+                self._deliver_if_complete(block, now_ns)
 
-    def _receive_packets(self, lengths: npt.NDArray[np.uint32], now_ns: int) -> None:
-        """Take messages of one packet each."""
-        words = self._words[: len(lengths), 0].astype(np.int64)
-        block_words, ids = words[:, 0], (words[:, 1] & 0xFF_FFFF) - 1
-        payload = (words[:, 1] >> 24 == PacketFormat.PAYLOAD) & (block_words > 0) & (block_words <= LAST_BLOCK_ID)
-        full = np.where(ids == self._shape.packets - 1, self._last_data_bytes, self._data_bytes) + HEADER_BYTES
-        payload &= (ids >= 0) & (ids < self._shape.packets) & (lengths == full)
-        edges = np.flatnonzero(np.diff(block_words)) + 1
-        for start, end in zip([0, *edges.tolist()], [*edges.tolist(), len(lengths)], strict=True):
-            chosen = np.flatnonzero(payload[start:end]) + start
-            if len(chosen):
-                block_word = int(block_words[start])
-                block = self._block(block_word, now_ns)
-                if block is not None:
-                    self._store_packets(block, ids[chosen], chosen)
-                    self._finish_if_complete(block_word, block)
-            for message in (np.flatnonzero(~payload[start:end]) + start).tolist():
-                self._receive_packet(self._memory[message, : int(lengths[message])], now_ns)
+    def _copy_rows(self, block: Block[SlotT], ids: Numbers, rows: Bytes, chosen: npt.NDArray[np.intp]) -> None:
+        """Copy the chosen rows to where their packet ids belong."""
+        first, last, count = int(ids[0]), int(ids[-1]), len(ids)
+        data = slice(self._header_bytes, self._row_bytes)
+        # One run, as nearly always, is copied by slices: twice as fast.
+        if last - first == count - 1 == chosen[-1] - chosen[0] and (np.diff(ids) == 1).all():
+            block.rows[first - 1 : last] = rows[chosen[0] : chosen[-1] + 1, data]
+            block.note(first, last)
+        else:
+            block.rows[ids - 1] = rows[chosen, data]
+            block.arrived[ids] = True
+            block.highest = max(block.highest, int(ids.max()))
 
-    def _receive_packet(self, packet: Bytes, now_ns: int) -> None:
-        if len(packet) == 0:
+    def _receive_packet(self, packet: bytes, now_ns: int) -> None:
+        if not packet:
             return
         try:
             self._take_packet(packet, now_ns)
         except (RemoteProtocolError, PixelFormatError):
             self.malformed_packets += 1
 
-    def _take_packet(self, packet: Bytes, now_ns: int) -> None:
-        if len(packet) < HEADER_BYTES:
-            raise RemoteProtocolError(f"GVSP packet of {len(packet)} bytes is shorter than its 8-byte header")
-        block_word = int.from_bytes(packet[:4].tobytes(), "big")
-        word = int.from_bytes(packet[4:8].tobytes(), "big")
-        packet_format, packet_id = word >> 24, word & 0xFF_FFFF
-        if not 0 < block_word <= LAST_BLOCK_ID:
-            raise RemoteProtocolError(f"GVSP status and block id 0x{block_word:08x} carry no image data")
+    def _take_packet(self, packet: bytes, now_ns: int) -> None:
+        header = PacketHeader.unpack(packet)
+        if header.extended != self._shape.extended_ids or not header.block_id:
+            raise RemoteProtocolError("GVSP packet has the other kind of header, or block id 0")
+        if header.status in REFUSALS:
+            self._take_refusal(header, now_ns)
+            return
+        if header.status not in (0, RESENT):
+            raise RemoteProtocolError(f"GVSP status 0x{header.status:04x} carries no image data")
+        data = packet[self._header_bytes :]
         leader = None
-        if packet_format == PacketFormat.LEADER:
-            leader = ImageLeader.unpack(packet.tobytes())
+        if header.format == PacketFormat.LEADER:
+            leader = ImageLeader.unpack(packet)
             self._check(leader)
-        elif packet_format == PacketFormat.PAYLOAD:
-            if packet_id < 1 or not self._fits(packet_id - 1, len(packet)):
-                raise RemoteProtocolError(
-                    f"GVSP payload packet {packet_id} of {len(packet)} bytes is not of this stream"
-                )
-        elif packet_format != PacketFormat.TRAILER or not 1 <= packet_id <= self._shape.packets + 1:
-            raise RemoteProtocolError(f"GVSP packet {packet_id} of format {packet_format} is not of this stream")
-        block = self._block(block_word, now_ns)
+            if not header.status:
+                self._follow_restart(header.block_id, now_ns)
+        elif header.format == PacketFormat.PAYLOAD:
+            if not (0 < header.packet_id <= self._shape.packets and 0 < len(data) <= self._shape.data_bytes):
+                raise RemoteProtocolError(f"GVSP payload packet {header.packet_id} is not of this stream")
+        elif header.format != PacketFormat.TRAILER or not 0 < header.packet_id <= self._shape.packets + 1:
+            raise RemoteProtocolError(f"GVSP packet {header.packet_id} is not of this stream")
+        block = self._block(header.block_id, now_ns)
         if block is None:
             return
         if leader is not None:
-            block.leader = leader
-            image_bytes = PixelFormat(leader.pixel_format).payload_bytes(leader.width, leader.height)
-            block.needed = packet_count(image_bytes, self._shape.packet_size_bytes)
-        elif packet_format == PacketFormat.TRAILER:
-            block.trailer = True
-            block.announced = packet_id - 1
+            block.lead(leader)
+        elif header.format == PacketFormat.TRAILER:
+            block.announced = header.packet_id - 1
         else:
-            row = packet_id - 1
-            if not block.received[row]:
-                block.rows[row, : len(packet) - HEADER_BYTES] = packet[HEADER_BYTES:]
-                block.received[row] = True
-                block.count += 1
-        self._finish_if_complete(block_word, block)
+            block.store_part(header.packet_id, data)
+        self._deliver_if_complete(block, now_ns)
 
-    def _fits(self, row: int, packet_bytes: int) -> bool:
-        wanted = self._last_data_bytes if row == self._shape.packets - 1 else self._data_bytes
-        return row < self._shape.packets and packet_bytes == wanted + HEADER_BYTES
+    def _take_refusal(self, header: PacketHeader, now_ns: int) -> None:
+        """Hear that a packet is not sent again; nobody answers what was not asked."""
+        block = self._blocks.get(self._frame_id(header.block_id))
+        if block is None or block.gaps is None or header.packet_id > self._shape.packets + 1:
+            raise RemoteProtocolError(f"GVSP packet {header.packet_id} of a block without gaps is refused")
+        block.gaps.refuse(header.packet_id, header.status, now_ns)
 
     def _check(self, leader: ImageLeader) -> None:
         size = (leader.width, leader.height)
@@ -315,55 +267,95 @@ class FrameAssembler(Generic[SlotT]):
         if not 0 < pixel_format.payload_bytes(*size) <= self._shape.payload_bytes:
             raise RemoteProtocolError(f"GVSP leader of {size[0]}x{size[1]} px does not fit the payload size")
 
-    def _store_packets(self, block: _Block[SlotT], ids: npt.NDArray[np.int64], messages: npt.NDArray[np.int64]) -> None:
-        count = len(ids)
-        steps = self._steps[:count]
-        if (ids == ids[0] + steps).all() and (messages == messages[0] + steps).all():
-            rows = self._rows[messages[0] : messages[0] + count, 0]
-            self._store_rows(block, slice(int(ids[0]), int(ids[0]) + count), rows)
-        else:
-            self._store_rows(block, ids, self._rows[messages, 0])
-
-    def _store_rows(self, block: _Block[SlotT], where: slice | npt.NDArray[np.int64], rows: Bytes) -> None:
-        block.rows[where] = rows[:, HEADER_BYTES:]
-        block.received[where] = True
-        block.count = int(np.count_nonzero(block.received))
-
-    def _block(self, block_word: int, now_ns: int) -> _Block[SlotT] | None:
+    def _block(self, block_id: int, now_ns: int) -> Block[SlotT] | None:
         """Give the block of an id, a new one if need be, or None when it is over already."""
-        frame_id = self._frame_id(block_word)
+        frame_id = self._frame_id(block_id)
         block = self._blocks.get(frame_id)
         if block is None:
             if frame_id <= self._delivered_id:
                 return None
-            while len(self._blocks) >= OPEN_BLOCKS:
-                self._finish(min(self._blocks))
-            block = self._blocks[frame_id] = _Block(self._store.acquire(), self._shape, self._headers_of(block_word))
-            self._newest_id = max(self._newest_id, frame_id)
+            lost = range(self._newest_id + 1, frame_id) if self._resend and self._newest_id else range(0)
+            if len(lost) <= _LOST_BLOCKS:
+                for lost_id in lost:
+                    self._begin(lost_id, (lost_id - self._shift - 1) % self._span + 1, now_ns)
+            block = self._begin(frame_id, block_id, now_ns)
         block.last_ns = now_ns
         return block
 
-    def _headers_of(self, block_word: int) -> npt.NDArray[np.uint64]:
-        """Give the 8 header bytes of every payload packet of a block, to compare a run with at once."""
-        words = np.empty((self._shape.packets, 2), ">u4")
-        words[:, 0] = block_word
-        words[:, 1] = np.arange(1, self._shape.packets + 1) | (PacketFormat.PAYLOAD << 24)
-        return words.view(np.uint64)[:, 0]
+    def _begin(self, frame_id: int, block_id: int, now_ns: int) -> Block[SlotT]:
+        while len(self._blocks) >= OPEN_BLOCKS:
+            self._finish(min(self._blocks))
+        block = Block(block_id, self._store.acquire(), self._shape, self._columns.of_block(block_id))
+        block.last_ns = now_ns
+        block.wake_ns = now_ns + _RETENTION_NS
+        self._blocks[frame_id] = block
+        self._newest_id = max(self._newest_id, frame_id)
+        return block
 
     def _frame_id(self, block_id: int) -> int:
-        """Undo the 16-bit wrap: the id nearest to the newest one; cameras may begin a stream with any block id."""
+        """Undo wraps and restarts: the id nearest to the newest one; cameras may begin a stream with any block id."""
         if not self._newest_id:
             return block_id
-        ahead = (block_id - self._newest_id) % LAST_BLOCK_ID
-        return self._newest_id + (ahead if ahead <= LAST_BLOCK_ID // 2 else ahead - LAST_BLOCK_ID)
+        ahead = (block_id + self._shift - self._newest_id) % self._span
+        return self._newest_id + (ahead if ahead <= self._span // 2 else ahead - self._span)
 
-    def _finish_if_complete(self, block_word: int, block: _Block[SlotT]) -> None:
+    def _follow_restart(self, block_id: int, now_ns: int) -> None:
+        """Count on when a camera begins its ids anew: its leader is further behind than any that is merely late."""
+        if self._newest_id and self._frame_id(block_id) < self._delivered_id - OPEN_BLOCKS:
+            for frame_id in sorted(self._blocks):
+                self._finish(frame_id)
+            self._newest_id = max(self._newest_id, self._delivered_id)
+            self._shift = self._newest_id + 1 - block_id
+
+    def _requests(self, frame_id: int, block: Block[SlotT], now_ns: int) -> list[ResendRequest]:
+        """Give what to ask for of one block, and set when to look at it again."""
         if block.complete:
-            frame_id = self._frame_id(block_word)
-            # Frames are delivered in order, and without resend an older block gets nothing more.
-            for older in sorted(self._blocks):
-                if older <= frame_id:
-                    self._finish(older)
+            block.wake_ns = NEVER_NS  # it waits for an older one
+            return []
+        block.wake_ns = block.last_ns + _RETENTION_NS
+        if not self._resend:
+            return []
+        if block.announced is not None or self._passed(frame_id):
+            last = self._shape.packets + 1
+        elif now_ns - block.last_ns >= _SILENCE_NS:
+            last = block.highest + _PROBE_PACKETS
+        else:
+            last = block.highest
+            block.wake_ns = block.last_ns + _SILENCE_NS
+            if np.count_nonzero(block.arrived[: last + 1]) > last:
+                return []
+        missing = block.missing(last)
+        if not len(missing):
+            return []
+        block.gaps = block.gaps or Gaps(self._shape.packets)
+        ranges = block.gaps.due(missing, now_ns)
+        block.wake_ns = min(block.wake_ns, block.gaps.next_due_ns)
+        return [ResendRequest(block.id, first, last) for first, last in ranges]
+
+    def _passed(self, frame_id: int) -> bool:
+        """Tell whether the camera has gone on to a later block; one that is far off is a stray packet's."""
+        return any(0 < other - frame_id <= OPEN_BLOCKS for other in self._blocks)
+
+    def _over(self, frame_id: int, block: Block[SlotT], now_ns: int) -> bool:
+        """Tell whether nothing is to be waited for any more."""
+        if block.complete or now_ns - block.last_ns >= _RETENTION_NS:
+            return True
+        if self._resend:
+            return block.gaps is not None and block.gaps.hopeless and self._passed(frame_id)
+        # Without resend, an older block gets nothing more.
+        return any(other.complete for other_id, other in self._blocks.items() if other_id > frame_id)
+
+    def _deliver_if_complete(self, block: Block[SlotT], now_ns: int) -> None:
+        if block.complete:
+            self._deliver(now_ns)
+
+    def _deliver(self, now_ns: int) -> None:
+        """Hand on, in order, the blocks that are over."""
+        while self._blocks:
+            frame_id = min(self._blocks)
+            if not self._over(frame_id, self._blocks[frame_id], now_ns):
+                return
+            self._finish(frame_id)
 
     def _finish(self, frame_id: int) -> None:
         block = self._blocks.pop(frame_id)
@@ -373,11 +365,17 @@ class FrameAssembler(Generic[SlotT]):
             self._store.discard(block.slot)
             return
         self._delivered_id = max(self._delivered_id, frame_id)
-        if block.count < block.expected:
-            block.rows[~block.received] = 0
-        missing = max(block.expected - block.count, 0) + (not block.trailer)
-        pixel_format = PixelFormat(leader.pixel_format)
-        self._store.publish(
-            block.slot,
-            ReceivedFrame(frame_id, pixel_format, leader.width, leader.height, leader.timestamp_ticks, missing),
+        missing = block.missing_packets
+        if missing:
+            block.rows[~block.arrived[1:]] = 0
+        frame = ReceivedFrame(
+            frame_id,
+            PixelFormat(leader.pixel_format),
+            leader.width,
+            leader.height,
+            leader.timestamp_ticks,
+            missing,
+            block.gaps.came_again(block.arrived) if block.gaps else 0,
+            block.chunk_bytes,
         )
+        self._store.publish(block.slot, frame)

@@ -41,6 +41,8 @@ _MSGHDR = np.dtype(
     align=True,
 )
 _MMSGHDR = np.dtype([("header", _MSGHDR), ("length", np.uint32)], align=True)
+# struct cmsghdr: length (size_t), level, type, and then the segment size.
+_SEGMENT_AT = np.dtype(np.uintp).itemsize + 8
 
 
 class BatchReceiver:
@@ -58,7 +60,7 @@ class BatchReceiver:
         self._source = struct.unpack("=I", socket.inet_aton(source))[0]
         self._names = np.zeros((_MESSAGES, _NAME_BYTES // 4), np.uint32)
         self._control = np.zeros((_MESSAGES, _CONTROL_BYTES // 4), np.int32)
-        self._iov = np.zeros((_MESSAGES, 2), np.uint64)
+        self._iov = np.zeros((_MESSAGES, 2), np.uintp)
         self._iov[:, 0] = _addresses(self.memory)
         self._iov[:, 1] = _MESSAGE_BYTES
         messages = np.zeros(_MESSAGES, _MMSGHDR)
@@ -86,8 +88,8 @@ class BatchReceiver:
                 raise OSError(code, os.strerror(code))
             count = 0
         lengths = self._lengths[:count] * (self._names[:count, 1] == self._source)
-        # The only control message this socket gets: length (8 bytes), level, type, segment size (udp_cmsg_recv).
-        segments = self._control[:count, 4] * (self._control_bytes[:count] >= 20)
+        # The only control message this socket gets (udp_cmsg_recv in linux/udp.h).
+        segments = self._control[:count, _SEGMENT_AT // 4] * (self._control_bytes[:count] >= _SEGMENT_AT + 4)
         return lengths, segments
 
 
@@ -100,5 +102,5 @@ def _coalesce(sock: socket.socket) -> None:
             raise
 
 
-def _addresses(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint64]:
-    return (np.arange(len(array)) * array.strides[0] + array.ctypes.data).astype(np.uint64)
+def _addresses(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uintp]:
+    return np.arange(len(array), dtype=np.uintp) * np.uintp(array.strides[0]) + np.uintp(array.ctypes.data)
