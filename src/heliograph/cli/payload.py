@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +11,7 @@ import typer
 import heliograph
 from heliograph.cli.argument import JsonOption, SetOption, assignment, camera_url
 from heliograph.cli.exit_code import ExitCode
+from heliograph.cli.interruption import stop_on_signals
 from heliograph.cli.table import show
 from heliograph.cli.terminal import shown
 from heliograph.core import Camera
@@ -88,23 +87,8 @@ def run(
         return opened
 
     with progress_bar(count) as progress:
-        result = run_series(config, open_camera, progress=progress, stop=_stop_on_signals())
+        result = run_series(config, open_camera, progress=progress, stop=stop_on_signals())
     _report(result, config, as_json)
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-
-    def end(number: int, _: object) -> None:
-        stop.set()
-        # Whoever asks twice will not wait for the products.
-        signal.signal(number, signal.default_int_handler)
-
-    # A terminal or a login that is closed ends the series too; under nohup it goes on.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end)
-    return stop
 
 
 def _report(result: SeriesResult, config: SeriesConfig, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -11,27 +12,36 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from heliograph.cli.terminal import shown
-from heliograph.payload import Progress, picture_number
+
+if TYPE_CHECKING:
+    from heliograph.payload import Progress
 
 
 @contextmanager
 def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
     """Show a bar with rate, time left and the best picture so far on stderr; gives what a series reports to."""
+    with count_bar(asked) as show:
+        yield lambda progress: show(progress.taken, progress.notice or _best(progress))
+
+
+@contextmanager
+def count_bar(asked: float | None) -> Iterator[Callable[[float, str], None]]:
+    """Show a bar with rate and time left on stderr; gives what is told how many are done, and a note beside it."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
         _RateColumn(),
         TimeRemainingColumn(),
-        # A notice may tell names of the network, in which [brackets] are no style.
+        # A note may tell names of the network, in which [brackets] are no style.
         TextColumn("{task.description}", markup=False),
     )
     bar = Bar(*columns, console=Console(stderr=True))
     task = bar.add_task("", total=asked)
 
-    def report(progress: Progress) -> None:
+    def report(done: float, note: str) -> None:
         # Not before there is something to tell: a mistake in an option is one line and no bar.
         bar.start()
-        bar.update(task, completed=progress.taken, description=shown(progress.notice or _best(progress)))
+        bar.update(task, completed=done, description=shown(note))
 
     try:
         yield report
@@ -41,6 +51,8 @@ def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
 
 
 def _best(progress: Progress) -> str:
+    from heliograph.payload import picture_number
+
     leader = progress.leader
     return f"best {picture_number(leader.number, progress.asked)}: {leader.score.value:g}" if leader else ""
 
