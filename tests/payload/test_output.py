@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import re
-import resource
 import shlex
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from heliograph.core import OutputError
 from heliograph.payload.output import OutputFolder
+from heliograph.testing.disk import disk_full_beyond
 from heliograph.testing.peers import missing
 
 OWN = re.compile(r"part_\d+|seal")
@@ -23,19 +20,6 @@ NEW = {"part_2": b"new 2", "part_4": b"new 4", "seal": b"new"}
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
-
-
-@contextmanager
-def disk_full_beyond(size_bytes: int) -> Iterator[None]:
-    """Files cannot grow beyond a size: the kernel's own error, without a small disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture
