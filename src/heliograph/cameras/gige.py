@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from heliograph.cameras.reception import Reception, ReceptionConfig
+from heliograph.cameras.reconnect import ReconnectingCamera
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import (
+    Camera,
     CameraBase,
     CameraLostError,
     CameraUrlError,
@@ -25,14 +27,18 @@ from heliograph.core import (
 from heliograph.gige import sockets
 from heliograph.gige.bootstrap import Register
 from heliograph.gige.client.device import GigeDevice
-from heliograph.gige.client.discovery import DiscoveredCamera, find
+from heliograph.gige.client.discovery import DiscoveredCamera, find, find_again
 from heliograph.gige.client.nodemap import NodeMapFeatures
 from heliograph.gige.client.stream import (
+    active_chunks,
+    can_resend,
     direct_stream,
+    has_extended_ids,
     negotiate_packet_size,
     set_packet_size,
     start_stream,
     stop_stream,
+    switch_chunks_on,
 )
 from heliograph.local import RingReader
 from heliograph.local.ledger import MAX_DEPTH
@@ -55,15 +61,18 @@ class GigeOptions:
     """0: the largest that arrives."""
     socket_buffer_bytes: int = _SOCKET_BUFFER_BYTES
     """0: the system's default."""
+    chunks: bool | None = None
+    """Switch on what the camera can tell of each frame; None: if it is one of ours. Off leaves it as it is."""
 
 
-def open_camera(url: CameraUrl) -> GigeCamera:
+def open_camera(url: CameraUrl) -> Camera:
     """Open the camera that answers to the URL's location.
 
     Parameters: `control=0` only reads; `buffers`, frames that the program may hold at once (16); `packet_size` in
-    bytes (the largest that arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default).
+    bytes (the largest that arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default); `reconnect=1` opens
+    a lost camera again, for `reconnect_s` seconds (60).
     """
-    url.check_parameters("control", "buffers", "packet_size", "socket_buffer")
+    url.check_parameters("control", "buffers", "packet_size", "socket_buffer", "chunks", "reconnect", "reconnect_s")
     if not url.location:
         raise CameraUrlError(f"{url.text!r} names no camera: write gige://NAME, with a name, serial, MAC or address")
     options = GigeOptions(
@@ -71,8 +80,12 @@ def open_camera(url: CameraUrl) -> GigeCamera:
         buffers=_whole_number(url, "buffers", 16, 1, MAX_DEPTH),
         packet_size_bytes=_whole_number(url, "packet_size", 0, 0, 0xFFFF),
         socket_buffer_bytes=_whole_number(url, "socket_buffer", _SOCKET_BUFFER_BYTES, 0, 1_000_000_000),
+        chunks=bool(_whole_number(url, "chunks", 0, 0, 1)) if "chunks" in url.parameters else None,
     )
-    return GigeCamera(find(url.location), options)
+    reconnect = _whole_number(url, "reconnect", 0, 0, 1)
+    patience_s = _whole_number(url, "reconnect_s", 60, 1, 1_000_000)
+    camera = GigeCamera(find(url.location), options)
+    return ReconnectingCamera(camera, patience_s) if reconnect else camera
 
 
 def _whole_number(url: CameraUrl, name: str, default: int, least: int, most: int) -> int:
@@ -101,6 +114,10 @@ class GigeCamera(CameraBase):
         except BaseException:
             self._device.close()
             raise
+
+    def reopened(self) -> GigeCamera:
+        """Give this camera, which was lost and is closed, opened again; raises what opening a camera raises."""
+        return GigeCamera(find_again(self.found), self._options)
 
     @property
     def name(self) -> str:
@@ -196,6 +213,9 @@ class GigeCamera(CameraBase):
 
     def _config(self, packet_size_bytes: int) -> ReceptionConfig:
         own = self.found.vendor == _OWN_VENDOR
+        chunks = own if self._options.chunks is None else self._options.chunks
+        if chunks and self._options.control:
+            switch_chunks_on(self._features)
         return ReceptionConfig(
             source=self._device.address,
             payload_bytes=int(self._features["PayloadSize"]),
@@ -204,6 +224,9 @@ class GigeCamera(CameraBase):
             clock=Clock.BOOTTIME if own else Clock.DEVICE,
             depth=self._options.buffers,
             counts_from_1=own,
+            resend=can_resend(self._device),
+            extended_ids=has_extended_ids(self._device),
+            chunks=active_chunks(self._features),
         )
 
     def _take(self, timeout_s: float, take: Callable[[RingReader, float], Frame]) -> Frame:
@@ -258,6 +281,8 @@ class GigeCamera(CameraBase):
             counts.incomplete_frames + (frame.missing_packets > 0),
             counts.missing_packets + frame.missing_packets,
             counts.dropped_frames + gap,
+            resent_packets=counts.resent_packets + frame.resent_packets,
+            malformed_packets=counts.malformed_packets + int(frame.metadata.get("malformed_packets", 0)),
         )
 
     def _tick_hz(self) -> int:

@@ -32,7 +32,7 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-def open(url: str, **settings: Any) -> Camera:
+def open(url: str, *, control: bool = True, reconnect: bool = False, **settings: Any) -> Camera:
     """Open the camera that `url` names, with settings applied.
 
     >>> with open("sim://test-card", width=320, height=240, exposure_us=500) as camera:  # doctest: +SKIP
@@ -42,6 +42,12 @@ def open(url: str, **settings: Any) -> Camera:
     Settings are `width`, `height`, `pixel_format`, `exposure_us`, `gain_db`, `frame_rate_hz` and `binning`;
     every other feature is set by its own name through `camera.features`.
 
+    `control=False` opens a network camera that another client may control: its features can be read, and its frames
+    received when that client has opened it with `?multicast=239.192.1.1`. `reconnect=True` opens a network camera
+    again when it is lost, for 60 s (`?reconnect_s=` in the URL): `frames` and `grab` go on with the settings it had.
+    It is off unless asked for: what comes back may have moved or missed something, and a program should know.
+    Cameras of this machine have no other clients and ignore both.
+
     Raises `CameraUrlError`, `CameraNotFoundError`, `CameraBusyError`, `SettingError`, `FeatureValueError`, and
     `MissingDependencyError` when the camera's library is not installed.
     """
@@ -49,6 +55,8 @@ def open(url: str, **settings: Any) -> Camera:
     if parsed.scheme not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise CameraUrlError(f"unknown camera scheme {parsed.scheme}:// in {url!r}; known are {known}")
+    if parsed.scheme == "gige":
+        parsed = _with_options(parsed, control, reconnect)
     unknown = [name for name in settings if name not in _SETTINGS]
     if unknown:
         raise SettingError(f"unknown setting {unknown[0]!r}; settings are {', '.join(_SETTINGS)}")
@@ -59,6 +67,13 @@ def open(url: str, **settings: Any) -> Camera:
         camera.close()
         raise
     return camera
+
+
+def _with_options(url: CameraUrl, control: bool, reconnect: bool) -> CameraUrl:
+    """Give the URL with what was said by keyword; what the URL itself says stays where nothing else was."""
+    if not control:
+        url = url.with_parameters(control="0")
+    return url.with_parameters(reconnect="1") if reconnect else url
 
 
 def _apply(camera: Camera, settings: dict[str, Any]) -> None:

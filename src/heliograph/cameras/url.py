@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 
 from heliograph.core import CameraUrlError
@@ -31,6 +31,10 @@ class CameraUrl:
             raise CameraUrlError(f"{text!r} is no camera URL: write scheme://…, for example gige://cam-1")
         location, _, query = rest.partition("?")
         return cls(text, scheme.lower(), unquote(location), dict(parse_qsl(query, keep_blank_values=True)))
+
+    def with_parameters(self, **parameters: str) -> CameraUrl:
+        """Give this URL with parameters added or changed."""
+        return replace(self, parameters={**self.parameters, **parameters})
 
     def check_parameters(self, *known: str) -> None:
         """Raise `CameraUrlError` when the URL has a parameter that is not among `known`."""

@@ -55,11 +55,21 @@ def apply(features: Features, settings: Mapping[str, object]) -> None:
     """
     before: dict[str, FeatureValue] = {}
     try:
-        _apply(features, settings, before)
+        refused = _apply(features, settings, before)
+        if refused:
+            raise next(iter(refused.values()))
     except HeliographError:
         # The camera took these values a moment ago; one it does not take back has no better error than the first.
         _apply_all(features, before)
         raise
+
+
+def restore(features: Features, settings: Mapping[str, object]) -> dict[str, HeliographError]:
+    """Set as many features as can be set, in the order that their limits ask for; give the error of each other one.
+
+    Raises `FeatureNotFoundError` for one that does not exist.
+    """
+    return _apply(features, settings, {})
 
 
 def needs_stop(features: Features, settings: Mapping[str, object]) -> bool:
@@ -76,7 +86,9 @@ def _take(features: Features, name: str, key: str, settings: dict[str, FeatureVa
         settings[key] = features[name]
 
 
-def _apply(features: Features, settings: Mapping[str, object], before: dict[str, FeatureValue]) -> None:
+def _apply(
+    features: Features, settings: Mapping[str, object], before: dict[str, FeatureValue]
+) -> dict[str, HeliographError]:
     ordered = {key: settings[key] for key in (*_FIRST, *settings) if key in settings}
     for key in ordered:
         _remember(features, key, before)
@@ -90,9 +102,7 @@ def _apply(features: Features, settings: Mapping[str, object], before: dict[str,
     for key in offsets.keys() - settings.keys():
         # A region that is not asked to move stays where it is, as far as its new size leaves room.
         offsets[key] = min(before[key], features.describe(key).maximum or 0)
-    refused |= _apply_all(features, offsets)
-    if refused:
-        raise next(iter(refused.values()))
+    return refused | _apply_all(features, offsets)
 
 
 def _apply_all(features: Features, settings: Mapping[str, object]) -> dict[str, HeliographError]:
@@ -132,7 +142,8 @@ def _write(features: Features, key: str, value: object) -> None:
     selector = features.describe(name).selected_by
     with _selector(features, selector):
         features[selector] = entry
-        features[name] = value
+        if features[name] != value:
+            features[name] = value
 
 
 def _parts(key: str) -> tuple[str, str]:

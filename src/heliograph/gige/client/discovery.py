@@ -77,6 +77,11 @@ class DiscoveredCamera:
         own = (self.name, self.serial, self.address, self.model, self.mac, self.mac.replace(":", "-"))
         return bool(name) and name.lower() in (each.lower() for each in own)
 
+    def is_same(self, other: DiscoveredCamera) -> bool:
+        """True when both are one camera, wherever it was found."""
+        mine, others = (self.vendor, self.serial), (other.vendor, other.serial)
+        return mine == others if self.serial else self.mac == other.mac
+
     def __str__(self) -> str:
         return f"{self.name or self.model} at {self.address} (serial {self.serial or 'none'}, MAC {self.mac})"
 
@@ -141,6 +146,20 @@ def find(name: str, timeout_s: float = 0.5) -> DiscoveredCamera:
             raise CameraNotFoundError(f"{name!r} fits several cameras, use the serial number or address: {several}")
     others = "; ".join(map(str, seen)) or "none at all"
     raise CameraNotFoundError(f"no camera answers to {name!r}; on the network: {others}")
+
+
+def find_again(camera: DiscoveredCamera, timeout_s: float = 0.5) -> DiscoveredCamera:
+    """Give a camera that was found before: where it was, or else wherever its serial number or MAC answers now.
+
+    Raises `CameraNotFoundError` when it does not, `AddressError` when this machine has lost the network it was in.
+    """
+    present = probe(camera.address, timeout_s)
+    if present is not None and present.is_same(camera):
+        return present
+    for seen in discover(timeout_s):
+        if seen.is_same(camera):
+            return seen
+    raise CameraNotFoundError(f"{camera} does not answer any more")
 
 
 def _is_address(name: str) -> bool:
