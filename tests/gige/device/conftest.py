@@ -34,6 +34,7 @@ class RecordedStream:
 
     calls: list[object] = field(default_factory=list)
     running: bool = False
+    takes_triggers: bool = True
 
     def configure(self, *configuration: object) -> None:
         self.calls.append(configuration)
@@ -42,9 +43,13 @@ class RecordedStream:
         self.calls.append("start")
         self.running = True
 
-    def stop(self) -> None:
-        self.calls.append("stop")
+    def stop(self, *, abort: bool = False) -> None:
+        self.calls.append("abort" if abort else "stop")
         self.running = False
+
+    def trigger(self, source: str, time_ns: int) -> bool:
+        self.calls.append((source, time_ns))
+        return self.takes_triggers
 
 
 class Bench:

@@ -8,9 +8,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from heliograph.core import Camera, Frame, FrameTimeoutError
 from heliograph.gige.device.sender import StreamConfig, StreamSender
+from heliograph.gige.device.trigger import TriggerGate
 from heliograph.gige.scheduling import prefer_promptness
 
 # One frame on the wire, one waiting, one being taken: more would only make pictures old.
@@ -20,36 +23,52 @@ _POLL_S = 0.1
 _LAST_FRAME_NS = 1_000_000_000
 
 
-class Acquisition:
-    """Streams what a camera gives until it is stopped or the camera ends.
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """A frame to be sent, and its number in the stream."""
 
-    `on_ended` is called from a thread of the acquisition when the camera or the network fails, with the error.
+    frame: Frame
+    number: int
+    last: bool
+
+
+class _Signal(Enum):
+    RESEND = auto()
+    """Packets were asked for again while no frame was to be sent."""
+
+
+class Acquisition:
+    """Streams what a camera gives until it is stopped, has sent as many frames as were asked for, or the camera ends.
+
+    `on_ended` is called from a thread of the acquisition: with None after the last frame, whose packets can still be
+    asked for again until the next `start` or `stop`; with the error when the camera or the network fails.
+    `on_frame_event` is called before each frame is sent: "FrameStart" and, where the exposure is known, "ExposureEnd"
+    of its last row, with the block id and the time of the event in ns.
     """
 
     def __init__(self, camera: Camera, source: socket.socket) -> None:
-        self.on_ended: Callable[[Exception], None] = lambda error: None
+        self.on_ended: Callable[[Exception | None], None] = lambda error: None
+        self.on_frame_event: Callable[[str, int, int], None] = lambda name, block_id, timestamp_ns: None
         self._camera = camera
         self._source = source
         self._config: StreamConfig | None = None
+        self._frame_count: int | None = None
+        self._gate: TriggerGate | None = None
         self._stop = threading.Event()
-        self._stop_ns = 0
-        self._frames: queue.Queue[Frame | Exception] = queue.Queue(_WAITING_FRAMES)
+        self._finished = threading.Event()
+        self._overdue_ns = 0
+        self._queue: queue.Queue[_Numbered | _Signal | Exception] = queue.Queue(_WAITING_FRAMES)
+        self._sender: StreamSender | None = None
         self._threads: list[threading.Thread] = []
 
     @property
     def running(self) -> bool:
         """True between `start` and the end of the stream."""
-        return bool(self._threads) and not self._stop.is_set()
+        return bool(self._threads) and not self._stop.is_set() and not self._finished.is_set()
 
-    def configure(
-        self,
-        destination: tuple[str, int],
-        packet_size_bytes: int,
-        packet_delay_ns: int,
-        throughput_limit_bytes_per_s: int | None,
-    ) -> None:
-        """Say where the next stream goes and how fast."""
-        self._config = StreamConfig(destination, packet_size_bytes, packet_delay_ns, throughput_limit_bytes_per_s)
+    def configure(self, config: StreamConfig, frame_count: int | None = None, gate: TriggerGate | None = None) -> None:
+        """Say where the next stream goes, how many frames it has (None: no end), and which of the sensor's frames."""
+        self._config, self._frame_count, self._gate = config, frame_count, gate
 
     def start(self) -> None:
         """Start the camera and its stream; does nothing when it runs. Raises what the camera raises."""
@@ -57,24 +76,29 @@ class Acquisition:
             return
         self.stop()
         self._stop.clear()
-        self._frames = queue.Queue(_WAITING_FRAMES)
-        sender = StreamSender(self._source, self._config, self._overdue)
+        self._finished.clear()
+        self._queue = queue.Queue(_WAITING_FRAMES)
+        sender = self._sender = StreamSender(self._source, self._config, self._overdue)
         self._camera.start()
         self._threads = [
-            threading.Thread(target=self._capture, name="heliograph-capture", daemon=True),
+            threading.Thread(target=self._capture, args=(self._gate,), name="heliograph-capture", daemon=True),
             threading.Thread(target=self._send, args=(sender,), name="heliograph-send", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Stop the stream at the end of the frame on the wire, and the camera; does nothing when nothing runs."""
-        self._stop_ns = time.monotonic_ns()
+    def stop(self, *, abort: bool = False) -> None:
+        """Stop the camera, and the stream at the end of the frame on the wire or, to abort, within it.
+
+        Does nothing when nothing runs.
+        """
+        self._overdue_ns = time.monotonic_ns() + (0 if abort else _LAST_FRAME_NS)
         self._stop.set()
         threads, self._threads = self._threads, []
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join()
+        self._sender = None
         if threads:
             self._camera.stop()
 
@@ -82,20 +106,46 @@ class Acquisition:
         """Stop for good."""
         self.stop()
 
-    def _capture(self) -> None:
+    def trigger(self, source: str, time_ns: int) -> bool:
+        """Take a trigger of now or of a time to come; False when too many wait already.
+
+        A trigger that the stream does not listen to is taken and has no effect.
+        """
+        gate = self._gate
+        return gate is None or not self.running or gate.trigger(source, time_ns)
+
+    def ask_again(self, block_id: int, first: int, last: int) -> None:
+        """Have packets of a frame sent again; never waits."""
+        sender = self._sender
+        if sender is not None:
+            sender.ask_again(block_id, first, last)
+            # Full means that the sender is about to wake up anyway.
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait(_Signal.RESEND)
+
+    def _capture(self, gate: TriggerGate | None) -> None:
+        taken = 0
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and taken != self._frame_count:
                 with contextlib.suppress(FrameTimeoutError):
-                    self._pass_on(self._camera.grab(_POLL_S))
+                    frame = self._camera.grab(_POLL_S)
+                    if gate is None or gate.passes(frame.timestamp_ns):
+                        taken += 1
+                        # A free-running sensor's numbers tell which frames were lost; a triggered one's would tell of
+                        # frames that nobody wanted.
+                        number = frame.id if gate is None else taken
+                        self._pass_on(_Numbered(frame, number, taken == self._frame_count))
+            if not self._stop.is_set():
+                self._camera.stop()
         except Exception as error:
             # In order behind the frames: those taken before a camera ended are still sent.
             self._pass_on(error)
 
-    def _pass_on(self, item: Frame | Exception) -> None:
+    def _pass_on(self, item: _Numbered | Exception) -> None:
         # A sensor runs on while the link is slow: its driver drops what nobody takes, and frame ids show the gap.
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):
-                self._frames.put(item, timeout=_POLL_S)
+                self._queue.put(item, timeout=_POLL_S)
                 return
 
     def _send(self, sender: StreamSender) -> None:
@@ -103,16 +153,33 @@ class Acquisition:
         try:
             while not self._stop.is_set():
                 with contextlib.suppress(queue.Empty):
-                    item = self._frames.get(timeout=_POLL_S)
+                    item = self._queue.get(timeout=_POLL_S)
                     if isinstance(item, Exception):
                         raise item
-                    sender.send(item)
+                    if isinstance(item, _Numbered):
+                        self._send_frame(sender, item)
+                    sender.answer()
         except Exception as error:
             # The end of the line for whatever a driver or a socket may raise: the server reports it and lives on.
             if not self._stop.is_set():
                 self._stop.set()
                 self.on_ended(error)
 
+    def _send_frame(self, sender: StreamSender, item: _Numbered) -> None:
+        self._report(item.frame, sender.block_id(item.number))
+        if item.last:
+            # Before the client has the frame: whoever starts again as soon as it arrives must not find us running.
+            self._finished.set()
+        sender.send(item.frame, item.number)
+        if item.last:
+            self.on_ended(None)
+
+    def _report(self, frame: Frame, block_id: int) -> None:
+        self.on_frame_event("FrameStart", block_id, frame.timestamp_ns)
+        if frame.exposure_us is not None:
+            rows_ns = (frame.line_time_ns or 0) * (frame.height - 1)
+            self.on_frame_event("ExposureEnd", block_id, frame.timestamp_ns + rows_ns + round(frame.exposure_us * 1e3))
+
     def _overdue(self) -> bool:
         """Tell whether the frame on the wire must be cut: SFNC lets AcquisitionStop wait for its end."""
-        return self._stop.is_set() and time.monotonic_ns() > self._stop_ns + _LAST_FRAME_NS
+        return self._stop.is_set() and time.monotonic_ns() >= self._overdue_ns

@@ -1,18 +1,26 @@
-"""Sends frames as GVSP packets: a frame is laid out once and given to the kernel in batches, paced between them."""
+"""Sends frames as GVSP packets, in batches that the kernel takes at once; packets asked for again go between them."""
 
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from heliograph.core import Frame
-from heliograph.gige.gvsp import IP_UDP_BYTES, ImageLeader, ImageTrailer, PayloadPackets, block_id_of, datagram_bytes
+from heliograph.gige.chunk import Chunk, layout_id, pack_tail
+from heliograph.gige.device.chunks import chunk_values
+from heliograph.gige.device.kept import KeptFrame, KeptFrames
+from heliograph.gige.device.pacing import Pacer
+from heliograph.gige.gvsp import ImageLeader, ImageTrailer, block_id_of, datagram_bytes
+
+_log = logging.getLogger(__name__)
 
 # linux/udp.h; the socket module names neither before Python 3.12.
 _UDP_SEGMENT = 103
@@ -22,67 +30,163 @@ _PACED_SEGMENTS = 20
 _MAX_DATAGRAM_BYTES = 65_507
 # Errors of a kernel or interface that cannot segment: too old, no checksum offload, segment larger than the path's MTU.
 _NO_SEGMENTATION = (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
-# What a pause may be made up for by sending faster: two batches at 1 Gbit/s, which the smallest socket buffer holds.
-_BURST_NS = 500_000
-_TURN_S = 0.1
+_TURN_NS = 100_000_000
+# Ranges that may wait: a client that loses 5 % of the packets asks for 160 of a frame of 4.6 MB.
+_MOST_REQUESTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
-    """Where a stream goes and how fast.
+    """Where a stream goes, in which shape and how fast.
 
-    `throughput_limit_bytes_per_s` counts packet sizes, IP header included; None sends as fast as the kernel takes it.
+    `payload_bytes` is the most that a frame takes, chunks included. `throughput_limit_bytes_per_s` counts packet sizes,
+    IP header included; None sends as fast as the kernel takes it. `chunks` is None for images alone.
     """
 
     destination: tuple[str, int]
+    payload_bytes: int
     packet_size_bytes: int = 1500
     packet_delay_ns: int = 0
     throughput_limit_bytes_per_s: int | None = None
+    extended_ids: bool = False
+    chunks: tuple[Chunk, ...] | None = None
 
 
 class StreamSender:
-    """Sends frames from one socket to one destination.
+    """Sends frames from one socket to one destination, and packets of the last frames again.
 
-    `send` blocks until the whole frame is with the kernel, which pacing makes take as long as the link would.
+    `send` blocks until the whole frame is with the kernel, which pacing makes take as long as the link would. One
+    thread sends; any may call `ask_again`.
     """
 
     def __init__(self, source: socket.socket, config: StreamConfig, stopping: Callable[[], bool]) -> None:
         self._socket = source
         self._config = config
         self._stopping = stopping
-        self._packets: PayloadPackets | None = None
-        self._payload_bytes = 0
+        self._kept = KeptFrames(config.payload_bytes, config.packet_size_bytes, extended=config.extended_ids)
+        self._requests: deque[tuple[int, int, int]] = deque()
         self._segments = True
-        paced = config.packet_delay_ns or config.throughput_limit_bytes_per_s
-        segments = _PACED_SEGMENTS if paced else _MAX_SEGMENTS
-        self._batch_packets = min(segments, _MAX_DATAGRAM_BYTES // datagram_bytes(config.packet_size_bytes))
-        self._due_ns = 0
+        self._warned = False
+        self._pacer = Pacer(config.packet_delay_ns, config.throughput_limit_bytes_per_s)
+        self._packet_bytes = datagram_bytes(config.packet_size_bytes)
+        segments = _PACED_SEGMENTS if self._pacer.paced else _MAX_SEGMENTS
+        self._batch_packets = min(segments, _MAX_DATAGRAM_BYTES // self._packet_bytes)
 
-    def send(self, frame: Frame) -> None:
-        """Send leader, payload and trailer; returns early when the stream is stopping."""
-        block_id = block_id_of(frame.id)
-        offsets = (int(frame.metadata.get("offset_x", 0)), int(frame.metadata.get("offset_y", 0)))
-        leader = ImageLeader(frame.timestamp_ns, frame.pixel_format, frame.width, frame.height, *offsets)
-        payload = np.ascontiguousarray(frame.data).reshape(-1).view(np.uint8)
-        packets = self._laid_out(payload.nbytes)
-        packets.fill(payload, block_id)
-        self._socket.sendto(leader.pack(block_id), self._config.destination)
-        for batch in packets.batches(self._batch_packets):
+    def block_id(self, number: int) -> int:
+        """Block id under which frame `number` is sent."""
+        return block_id_of(number, extended=self._config.extended_ids)
+
+    def send(self, frame: Frame, number: int) -> None:
+        """Send leader, payload and trailer; returns early when the stream is stopping.
+
+        A frame larger than clients were told to expect is left out.
+        """
+        image = np.ascontiguousarray(frame.data).reshape(-1).view(np.uint8)
+        trailer, tail = self._trailer(frame, number, image.nbytes)
+        if image.nbytes + len(tail) > self._config.payload_bytes:
+            self._warn(frame, image.nbytes + len(tail))
+            return
+        kept = self._kept.take(time.monotonic_ns())
+        kept.begin(self.block_id(number), self._leader(frame).pack(self.block_id(number), extended=self._extended))
+        kept.packets.fill(image, kept.block_id, tail)
+        kept.trailer = trailer.pack(kept.block_id, kept.packets.count + 1, extended=self._extended)
+        self._send_alone(kept.leader)
+        kept.sent = 1
+        for batch in kept.packets.batches(self._batch_packets):
+            self._wait()
             if self._stopping():
                 return
             self._send_batch(batch)
-        trailer = ImageTrailer(frame.height)
-        self._socket.sendto(trailer.pack(block_id, packets.count + 1), self._config.destination)
+            kept.sent = min(kept.sent + self._batch_packets, kept.packets.count + 1)
+            if self._requests:
+                # Half of the link at most: who asks for everything again must not stop the stream.
+                self._wait()
+                self._answer(self._batch_packets)
+        self._send_alone(kept.trailer)
+        kept.sent = kept.packets.count + 2
+        kept.sent_ns = time.monotonic_ns()
 
-    def _laid_out(self, payload_bytes: int) -> PayloadPackets:
-        if self._packets is None or self._payload_bytes != payload_bytes:
-            self._packets = PayloadPackets(payload_bytes, self._config.packet_size_bytes)
-            self._payload_bytes = payload_bytes
-        return self._packets
+    def ask_again(self, block_id: int, first: int, last: int) -> None:
+        """Ask for packets `first` to `last` of a block again; forgotten when too much waits: clients ask repeatedly."""
+        if first <= last and len(self._requests) < _MOST_REQUESTS:
+            self._requests.append((block_id, first, last))
+
+    def answer(self) -> None:
+        """Send everything that was asked for again, for as long as the stream is not stopping."""
+        while self._requests and not self._stopping():
+            self._wait()
+            self._answer(self._batch_packets)
+
+    @property
+    def _extended(self) -> bool:
+        return self._config.extended_ids
+
+    def _leader(self, frame: Frame) -> ImageLeader:
+        offset_x, offset_y = (int(frame.metadata.get(name, 0)) for name in ("offset_x", "offset_y"))
+        return ImageLeader(
+            frame.timestamp_ns,
+            frame.pixel_format,
+            frame.width,
+            frame.height,
+            offset_x,
+            offset_y,
+            chunks=self._config.chunks is not None,
+        )
+
+    def _trailer(self, frame: Frame, number: int, image_bytes: int) -> tuple[ImageTrailer, bytes]:
+        """Give the trailer and the chunks before it."""
+        if self._config.chunks is None:
+            return ImageTrailer(frame.height), b""
+        wall_offset_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        values = chunk_values(self._config.chunks, frame, number, wall_offset_ns)
+        tail = pack_tail(image_bytes, values)
+        return ImageTrailer(frame.height, image_bytes + len(tail), layout_id(values)), tail
+
+    def _warn(self, frame: Frame, frame_bytes: int) -> None:
+        if not self._warned:
+            _log.warning(
+                "frame %d has %d bytes, the client was told %d (PayloadSize) when the stream began: it is not sent, "
+                "nor are others like it",
+                frame.id,
+                frame_bytes,
+                self._config.payload_bytes,
+            )
+        self._warned = True
+
+    def _answer(self, packets: int) -> None:
+        """Send about this many packets again, or say why not."""
+        while packets > 0 and self._requests:
+            block_id, first, last = self._requests.popleft()
+            frame = self._kept.find(block_id)
+            if frame is None or frame.sent <= first:
+                # Packets that the frame will never have are not even refused.
+                if frame is None or first <= frame.packets.count + 1:
+                    self._send_alone(self._kept.refusal(block_id, first))
+                packets -= 1
+                continue
+            last = min(last, frame.sent - 1)
+            end = self._send_again(frame, first, min(last, first + packets - 1))
+            packets -= end - first
+            if end <= last:
+                self._requests.appendleft((block_id, end, last))
+
+    def _send_again(self, frame: KeptFrame, first: int, last: int) -> int:
+        """Send packets again, up to the end of their kind; gives the first one that is left."""
+        if 0 < first <= frame.packets.count:
+            last = min(last, frame.packets.count)
+            self._send_batch(frame.again(first, last))
+            return last + 1
+        self._send_alone(frame.again(first, first))
+        return first + 1
+
+    def _send_alone(self, packet: bytes | memoryview) -> None:
+        # Leaders, trailers and refusals are small: they wait for nobody, and the next batch waits for them.
+        self._pacer.sent(1, len(packet), time.monotonic_ns())
+        self._socket.sendto(packet, self._config.destination)
 
     def _send_batch(self, batch: memoryview) -> None:
-        self._pace(len(batch))
-        segment_bytes = datagram_bytes(self._config.packet_size_bytes)
+        segment_bytes = self._packet_bytes
+        self._pacer.sent(-(-len(batch) // segment_bytes), len(batch), time.monotonic_ns())
         if self._segments and len(batch) > segment_bytes:
             control = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", segment_bytes))]
             try:
@@ -96,15 +200,7 @@ class StreamSender:
         for start in range(0, len(batch), segment_bytes):
             self._socket.sendto(batch[start : start + segment_bytes], self._config.destination)
 
-    def _pace(self, batch_bytes: int) -> None:
-        packets = -(-batch_bytes // datagram_bytes(self._config.packet_size_bytes))
-        wait_ns = packets * self._config.packet_delay_ns
-        limit = self._config.throughput_limit_bytes_per_s
-        if limit:
-            wait_ns += (batch_bytes + packets * IP_UDP_BYTES) * 1_000_000_000 // limit
-        if not wait_ns:
-            return
+    def _wait(self) -> None:
         # In turns: a client may ask for 4 s between packets, and stop long before.
-        while (left_ns := self._due_ns - (now_ns := time.monotonic_ns())) > 0 and not self._stopping():
-            time.sleep(min(left_ns / 1e9, _TURN_S))
-        self._due_ns = max(self._due_ns, now_ns - _BURST_NS) + wait_ns
+        while (left_ns := self._pacer.wait_ns(time.monotonic_ns())) and not self._stopping():
+            time.sleep(min(left_ns, _TURN_NS) / 1e9)

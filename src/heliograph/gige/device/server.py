@@ -32,6 +32,7 @@ from heliograph.gige.device.state import (
     DeviceEvent,
     DeviceState,
     ProbeRequested,
+    ResendRequested,
     StreamClosed,
 )
 from heliograph.gige.device.transport import TransportFeatures
@@ -201,6 +202,8 @@ class GigeDeviceServer:
                 _log.warning("%s: nothing heard from %s:%d, control taken back", self.name, *client)
             case StreamClosed():
                 self._work.put(self._transport.stop)
+            case ResendRequested(_, block_id, first, last):
+                self._acquisition.ask_again(block_id, first, last)
             case ProbeRequested(destination, size_bytes):
                 # Too large for the interface, or no room now: to the client both mean that it does not arrive.
                 with contextlib.suppress(OSError):
@@ -219,7 +222,10 @@ class GigeDeviceServer:
         if not self._closing.is_set():
             self._wake()
 
-    def _stream_ended(self, error: Exception) -> None:
+    def _stream_ended(self, error: Exception | None) -> None:
+        if error is None:
+            self._work.put(self._transport.follow_stream)
+            return
         _log.warning("%s: the stream ended: %s", self.name, error)
         self._work.put(self._transport.stop)
 

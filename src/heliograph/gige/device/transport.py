@@ -17,7 +17,12 @@ from heliograph.core import (
     Visibility,
 )
 from heliograph.gige.bootstrap import LOCK_FEATURE
+from heliograph.gige.chunk import tail_bytes
+from heliograph.gige.device.acquisition_control import AcquisitionControl, Commands
+from heliograph.gige.device.chunks import ChunkFeatures
+from heliograph.gige.device.sender import StreamConfig
 from heliograph.gige.device.state import HEARTBEAT_MS, DeviceState
+from heliograph.gige.device.trigger import TriggerGate
 
 _NO_LIMIT_BYTES_PER_S = 12_500_000_000
 _SLOWEST_BYTES_PER_S = 1_000_000
@@ -32,22 +37,20 @@ class Stream(Protocol):
         """True between `start` and the end of the stream."""
         ...
 
-    def configure(
-        self,
-        destination: tuple[str, int],
-        packet_size_bytes: int,
-        packet_delay_ns: int,
-        throughput_limit_bytes_per_s: int | None,
-    ) -> None:
-        """Say where the next stream goes and how fast."""
+    def configure(self, config: StreamConfig, frame_count: int | None = None, gate: TriggerGate | None = None) -> None:
+        """Say where the next stream goes, how many frames it has, and which of the sensor's frames."""
         ...
 
     def start(self) -> None:
         """Start the camera and its stream."""
         ...
 
-    def stop(self) -> None:
-        """Stop the stream and the camera."""
+    def stop(self, *, abort: bool = False) -> None:
+        """Stop the stream and the camera, to abort within the present frame."""
+        ...
+
+    def trigger(self, source: str, time_ns: int) -> bool:
+        """Take a trigger; False when too many wait."""
         ...
 
 
@@ -64,30 +67,44 @@ class TransportFeatures(LocalFeatures):
         self._limited = True
         self._limit_bytes_per_s = (state.link_speed_mbit_per_s or _USUAL_MBIT_PER_S) * 125_000
         self._add_device()
-        self._add_acquisition()
+        commands = Commands(self._start, self.stop, lambda: self.stop(abort=True), stream.trigger)
+        self._acquisition = AcquisitionControl(self, commands)
         self._add_transport()
+        self._chunks = ChunkFeatures(self)
 
-    def stop(self) -> None:
-        """Stop acquisition, as AcquisitionStop does."""
+    def stop(self, *, abort: bool = False) -> None:
+        """Stop acquisition, as AcquisitionStop does, or AcquisitionAbort."""
         self._state.acquiring = False
-        self._stream.stop()
+        self._stream.stop(abort=abort)
 
-    def _start(self, _: object) -> None:
+    def follow_stream(self) -> None:
+        """Unlock what is locked while frames stream, when the stream has ended by itself and was not started again."""
+        self._state.acquiring = self._stream.running
+
+    def _start(self) -> None:
         state = self._state
         if self._stream.running:
             return
         if not state.host_port or state.destination == "0.0.0.0":
             raise FeatureAccessError("AcquisitionStart needs an open stream: write GevSCDA and GevSCPHostPort first")
-        limit = self._limit_bytes_per_s if self._limited else None
-        self._stream.configure(
-            (state.destination, state.host_port), state.packet_size_bytes, state.packet_delay_ns, limit
+        config = StreamConfig(
+            (state.destination, state.host_port),
+            self._payload_bytes(),
+            state.packet_size_bytes,
+            state.packet_delay_ns,
+            self._limit_bytes_per_s if self._limited else None,
+            state.extended_ids,
+            self._chunks.chosen,
         )
+        self._stream.configure(config, self._acquisition.frame_count, self._acquisition.gate())
         self._stream.start()
         state.acquiring = True
 
     def _payload_bytes(self) -> int:
         pixel_format = PixelFormat.parse(str(self._camera["PixelFormat"]))
-        return pixel_format.payload_bytes(int(self._camera["Width"]), int(self._camera["Height"]))
+        image_bytes = pixel_format.payload_bytes(int(self._camera["Width"]), int(self._camera["Height"]))
+        chunks = self._chunks.chosen
+        return image_bytes if chunks is None else image_bytes + tail_bytes(image_bytes, chunks)
 
     def _add_device(self) -> None:
         scan = _choice("DeviceScanType", "DeviceControl", "How the sensor takes a picture.", {"Areascan": 0}, "RO")
@@ -128,6 +145,7 @@ class TransportFeatures(LocalFeatures):
             visibility=Visibility.GURU,
             minimum=HEARTBEAT_MS[0] * 1e3,
             maximum=HEARTBEAT_MS[1] * 1e3,
+            streamable=False,
         )
         self.add(
             heartbeat,
@@ -135,22 +153,13 @@ class TransportFeatures(LocalFeatures):
             write=lambda value_us: self._state.write_heartbeat_timeout(round(value_us / 1e3)),
         )
 
-    def _add_acquisition(self) -> None:
-        category = "AcquisitionControl"
-        mode = _choice("AcquisitionMode", category, "Frames come until AcquisitionStop.", {"Continuous": 0}, locks=True)
-        self.add(mode, read=lambda: "Continuous", write=lambda value: None)
-        start = Feature("AcquisitionStart", FeatureKind.COMMAND, category, "Starts the stream of frames.")
-        self.add(start, write=self._start)
-        stop = Feature("AcquisitionStop", FeatureKind.COMMAND, category, "Stops the stream of frames.")
-        self.add(stop, write=lambda _: self.stop())
-
     def _add_transport(self) -> None:
         category = "TransportLayerControl"
         payload = Feature(
             "PayloadSize",
             FeatureKind.INTEGER,
             category,
-            "Bytes of one frame with the present settings.",
+            "Most bytes that a frame takes with the present settings, chunks included.",
             unit="B",
             access=Access.READ_ONLY,
             visibility=Visibility.EXPERT,
@@ -165,6 +174,7 @@ class TransportFeatures(LocalFeatures):
             minimum=0,
             maximum=1,
             increment=1,
+            streamable=False,
         )
         self.add(
             locked,
