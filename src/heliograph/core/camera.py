@@ -31,6 +31,10 @@ class StreamStatistics:
     """Frames that never reached the program: lost whole, the program was too slow, or did not want them."""
     reconnects: int = 0
     """Times that the camera was lost and came back, with `reconnect=True`; counted since it was opened."""
+    resent_packets: int = 0
+    """Packets that arrived only after they were asked for again."""
+    malformed_packets: int = 0
+    """Packets from the camera's address that break the protocol or do not belong to the stream."""
 
 
 @runtime_checkable

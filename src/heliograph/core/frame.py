@@ -57,6 +57,8 @@ class Frame:
     """Temperature of the sensor or, where that is not known, of the board it is on."""
     missing_packets: int = 0
     """Packets that never arrived; their pixels are 0. 0 means that the picture is whole."""
+    resent_packets: int = 0
+    """Packets that arrived only after they were asked for again."""
     color_matrix: ColorMatrix = ColorMatrix.BT601
     color_range: ColorRange = ColorRange.FULL
     intrinsics: Intrinsics | None = None

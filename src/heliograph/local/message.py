@@ -19,7 +19,7 @@ from typing import Any
 from heliograph.core import Clock, ColorMatrix, ColorRange, PixelFormat, PixelFormatError
 from heliograph.core.errors import RemoteProtocolError, SettingError
 
-VERSION = 2
+VERSION = 3
 MAX_METADATA_BYTES = 16_384
 """Longest JSON text of a frame's metadata; 8 frames of it fit the stock socket buffer of 212992 bytes."""
 MAX_REASON_BYTES = 1_000
@@ -33,7 +33,7 @@ class _Kind(IntEnum):
 
 
 _HELLO_FIELDS = struct.Struct("<BBHIQ")  # kind, version, depth, slot count, slot bytes
-_FRAME_FIELDS = struct.Struct("<BBBBIIIIIQqQddqqd")  # kind, clock, matrix, range, then as in FrameMessage.pack
+_FRAME_FIELDS = struct.Struct("<BBBBIIIIIQqQddqqdI")  # kind, clock, matrix, range, then as in FrameMessage.pack
 _UNKNOWN = -(2**63)
 _DROPPED_FIELD = struct.Struct("<Q")
 _DROPPED_OFFSET = 40
@@ -70,6 +70,7 @@ class FrameInfo:
     line_time_ns: int | None = None
     temperature_c: float | None = None
     missing_packets: int = 0
+    resent_packets: int = 0
     color_matrix: ColorMatrix = ColorMatrix.BT601
     color_range: ColorRange = ColorRange.FULL
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -143,6 +144,7 @@ class FrameMessage:
                 _UNKNOWN if info.wall_time_ns is None else info.wall_time_ns,
                 _UNKNOWN if info.line_time_ns is None else info.line_time_ns,
                 nan if info.temperature_c is None else info.temperature_c,
+                info.resent_packets,
             )
         except struct.error as error:
             raise SettingError(f"frame {info.id} cannot be published: {error}") from None
@@ -212,7 +214,7 @@ def _unpack_hello(message: bytes) -> HelloMessage:
 def _unpack_frame(message: bytes) -> FrameMessage:
     _, clock, matrix, color_range, slot, *fields = _FRAME_FIELDS.unpack_from(message)
     pixel_format, width, height, missing, frame_id, timestamp_ns, dropped, *known = fields
-    exposure_us, gain_db, wall_time_ns, line_time_ns, temperature_c = known
+    exposure_us, gain_db, wall_time_ns, line_time_ns, temperature_c, resent = known
     info = FrameInfo(
         PixelFormat(pixel_format),
         width,
@@ -226,6 +228,7 @@ def _unpack_frame(message: bytes) -> FrameMessage:
         None if line_time_ns == _UNKNOWN else line_time_ns,
         None if isnan(temperature_c) else temperature_c,
         missing,
+        resent,
         _MATRICES[matrix],
         _RANGES[color_range],
         _unpack_metadata(message[_FRAME_FIELDS.size :]),

@@ -152,6 +152,7 @@ class RingReader:
             info.line_time_ns,
             info.temperature_c,
             info.missing_packets,
+            info.resent_packets,
             info.color_matrix,
             info.color_range,
             metadata=info.metadata,

@@ -68,6 +68,8 @@ class ReceivedFrame:
     """Packets that arrived after they were asked for again."""
     chunk_bytes: int = 0
     """Bytes of image and chunks together; 0 where there are no chunks, or not all of them arrived."""
+    malformed_packets: int = 0
+    """Packets so far that break the protocol or do not belong to this stream."""
 
 
 class FrameAssembler(Generic[SlotT]):
@@ -377,5 +379,6 @@ class FrameAssembler(Generic[SlotT]):
             missing,
             block.gaps.came_again(block.arrived) if block.gaps else 0,
             block.chunk_bytes,
+            self.malformed_packets,
         )
         self._store.publish(block.slot, frame)

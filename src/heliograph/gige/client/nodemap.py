@@ -65,13 +65,19 @@ class NodeMapFeatures(Features):
         self._lock = threading.RLock()
         self._map = self._genapi.NodeMap()
         try:
-            self._map.load_xml_from_string(download_xml(device))
+            self._xml = download_xml(device)
+            self._map.load_xml_from_string(self._xml)
             self._port = _port_class(self._genapi)(RegisterPort(device))
             self._map.connect(self._port, "Device")
             self._categories = dict(self._walk("Root"))
             self._marked = any(map(self._is_streamable, self._categories))
         except self._genapi.GenericException as error:
             raise RemoteProtocolError(f"the camera's description is not understood: {_reason(error)}") from error
+
+    @property
+    def xml(self) -> str:
+        """The camera's description, as it brings it."""
+        return self._xml
 
     def names(self) -> list[str]:
         """Names of the features of all categories that this camera implements."""

@@ -9,7 +9,8 @@ import socket
 import time
 
 from heliograph.core import CameraLostError, HeliographError, RemoteStatusError, SettingError
-from heliograph.gige.bootstrap import LOCK_FEATURE, PacketSizeBit, Register
+from heliograph.gige.bootstrap import LOCK_FEATURE, GvcpCapability, GvspConfiguration, PacketSizeBit, Register
+from heliograph.gige.client.chunks import ChunkField, chunk_fields
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.nodemap import NodeMapFeatures
 from heliograph.gige.gvsp import datagram_bytes
@@ -79,6 +80,35 @@ def negotiate_packet_size(device: GigeDevice, features: NodeMapFeatures, sink: s
     return set_packet_size(device, features, low_bytes)
 
 
+def can_resend(device: GigeDevice) -> bool:
+    """Tell whether the camera sends packets again that are asked for."""
+    return bool(_register(device, Register.GVCP_CAPABILITY) & GvcpCapability.PACKET_RESEND)
+
+
+def has_extended_ids(device: GigeDevice) -> bool:
+    """Tell whether the camera is set to block ids of 64 bits."""
+    return bool(_register(device, Register.GVSP_CONFIGURATION) & GvspConfiguration.EXTENDED_IDS)
+
+
+def switch_chunks_on(features: NodeMapFeatures) -> None:
+    """Have the camera send what it knows of a frame behind its image, as far as it can."""
+    if "ChunkModeActive" not in features:
+        return
+    features["ChunkModeActive"] = True
+    if "ChunkSelector" in features and "ChunkEnable" in features:
+        for name in features.describe("ChunkSelector").entries:
+            # Some chunks, as the image's own, are always on, or not there in this mode.
+            with contextlib.suppress(HeliographError):
+                features["ChunkSelector"] = name
+                features["ChunkEnable"] = True
+
+
+def active_chunks(features: NodeMapFeatures) -> tuple[ChunkField, ...]:
+    """Give where the values lie that travel behind an image; none while the camera sends images alone."""
+    active = "ChunkModeActive" in features and bool(features["ChunkModeActive"])
+    return tuple(chunk_fields(features.xml)) if active else ()
+
+
 def start_stream(features: NodeMapFeatures) -> None:
     """Lock what shapes frames and start acquisition."""
     if LOCK_FEATURE in features:
@@ -95,6 +125,14 @@ def stop_stream(device: GigeDevice, features: NodeMapFeatures) -> None:
             features[LOCK_FEATURE] = 0
     with contextlib.suppress(HeliographError):
         device.write_register(Register.STREAM_CHANNEL_PORT, 0)
+
+
+def _register(device: GigeDevice, register: Register) -> int:
+    """Read a register that not every camera has; 0 then."""
+    try:
+        return device.read_register(register)
+    except RemoteStatusError:
+        return 0
 
 
 def _arrives(device: GigeDevice, sink: socket.socket, size_bytes: int) -> bool:
