@@ -287,7 +287,8 @@ class ActionCommand:
         if len(command.payload) != wanted_bytes:
             raise RemoteProtocolError(f"ACTION carries {len(command.payload)} bytes instead of {wanted_bytes}")
         time_ns = int(_U64.unpack_from(command.payload, _ACTION.size)[0]) if scheduled else None
-        return cls(*_ACTION.unpack_from(command.payload), time_ns)
+        device_key, group_key, group_mask = _ACTION.unpack_from(command.payload)
+        return cls(device_key, group_key, group_mask, time_ns)
 
 
 @dataclass(frozen=True, slots=True)

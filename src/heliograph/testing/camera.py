@@ -8,7 +8,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from heliograph.core import CameraBase, Feature, FeatureKind, Frame, LocalFeatures, PixelFormat, StreamStatistics
+from heliograph.core import (
+    Access,
+    CameraBase,
+    Feature,
+    FeatureKind,
+    Frame,
+    LocalFeatures,
+    PixelFormat,
+    StreamStatistics,
+)
 
 _FORMATS = ("Mono8", "RGB8", "BGR8", "BayerRG8", "YCbCr420_8_YY_CbCr_Semiplanar")
 
@@ -104,7 +113,10 @@ class PatternCamera(CameraBase):
         )
         self._add(Feature("Gain", number, "AnalogControl", unit="dB", minimum=0.0, maximum=24.0))
         self._add(Feature("Note", FeatureKind.STRING, "DeviceControl", "A note."))
-        self.features.add(Feature("Slow", integer, "DeviceControl", minimum=0, maximum=9), read=self._read_slowly)
+        self.features.add(
+            Feature("Slow", integer, "DeviceControl", access=Access.READ_ONLY, minimum=0, maximum=9),
+            read=self._read_slowly,
+        )
 
     def _add(self, feature: Feature) -> None:
         name = feature.name

@@ -8,9 +8,11 @@ import pytest
 
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import Register
+from heliograph.gige.device.actions import Actions
 from heliograph.gige.device.control import DeviceControl, Job
 from heliograph.gige.device.identity import DeviceIdentity
-from heliograph.gige.device.server import device_registers
+from heliograph.gige.device.memory import CameraMemory
+from heliograph.gige.device.space import camera_space
 from heliograph.gige.device.state import Address, DeviceState
 from heliograph.gige.device.transport import TransportFeatures
 from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Flag
@@ -26,6 +28,7 @@ IDENTITY = DeviceIdentity(
     address="127.1.2.3",
     subnet_mask="255.0.0.0",
 )
+PRESETS = {"Half size": {"Width": 320, "Height": 240}, "2x2": {"Width": 160}}
 
 
 @dataclass
@@ -61,9 +64,17 @@ class Bench:
         self.state = DeviceState(user_name="cam-1")
         self.stream = RecordedStream()
         self.transport = TransportFeatures(self.camera.features, self.state, self.stream)
-        self.registers = device_registers(self.camera, IDENTITY, self.state, self.transport)
-        self.control = DeviceControl(self.state, self.registers)
+        self.compose()
         self.request_id = 0
+
+    def compose(self) -> None:
+        """Put the parts together."""
+        self.memory = CameraMemory(None, IDENTITY.serial)
+        space = camera_space(self.camera.features, self.transport, IDENTITY, self.state, self.memory, PRESETS)
+        self.features, self.user_sets, self.registers = space.features, space.user_sets, space.registers
+        self.user_sets.power_up()
+        self.actions = Actions(self.state.actions, self.stream.trigger)
+        self.control = DeviceControl(self.state, self.registers, self.actions)
 
     def send(self, command: CommandPacket, client: Address) -> list[AckPacket]:
         """Give a command to the control and the acknowledges that come at once."""

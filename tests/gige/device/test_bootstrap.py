@@ -38,7 +38,7 @@ def test_values_from_the_start(bench: Bench, register: Register, value: int) -> 
 
 def test_nothing_is_promised_that_does_not_exist(bench: Bench) -> None:
     capability = GvcpCapability(number(bench, Register.GVCP_CAPABILITY))
-    for missing in (GvcpCapability.EVENT, GvcpCapability.ACTION):
+    for missing in (GvcpCapability.EVENTDATA, GvcpCapability.HEARTBEAT_DISABLE, GvcpCapability.TEST_DATA):
         assert missing not in capability
     assert GvcpCapability.WRITEMEM | GvcpCapability.CONCATENATION | GvcpCapability.PENDING_ACK in capability
 

@@ -1,5 +1,6 @@
 """GVCP as the camera sees it: who may do what, what is answered, and when control is lost."""
 
+import ipaddress
 import struct
 from typing import Any
 
@@ -9,11 +10,19 @@ from hypothesis import strategies as st
 
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import Register
+from heliograph.gige.device.actions import Actions
 from heliograph.gige.device.control import DeviceControl
 from heliograph.gige.device.layout import FEATURES_ADDRESS, XML_ADDRESS
 from heliograph.gige.device.registers import Cell, RegisterMap
-from heliograph.gige.device.state import ControlLost, ControlReleased, ControlTaken, DeviceState, StreamClosed
-from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Flag, Status
+from heliograph.gige.device.state import (
+    AddressRefused,
+    ControlLost,
+    ControlReleased,
+    ControlTaken,
+    DeviceState,
+    StreamClosed,
+)
+from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Flag, ForceIp, Status
 
 CONTROLLER = ("10.0.0.1", 50_000)
 OTHER = ("10.0.0.2", 50_000)
@@ -49,14 +58,29 @@ def test_broadcast_may_only_ask_who_is_there(bench: Bench) -> None:
     assert bench.state.controller is None
 
 
+MAC = bytes.fromhex("02aabbccddee")
+
+
+def force_ip(mac: bytes, address: str) -> bytes:
+    """Payload of FORCEIP (Wireshark): MAC at 2, address at 20, mask at 36, gateway at 52."""
+    packed = [bytes(12) + ipaddress.IPv4Address(each).packed for each in (address, "255.255.255.0", "10.0.0.254")]
+    return bytes(2) + mac + b"".join(packed)
+
+
 def test_force_ip_is_refused_by_the_camera_it_names_and_by_no_other(bench: Bench) -> None:
-    mine = bytes(2) + bytes.fromhex("02aabbccddee") + bytes(48)
-    assert bench.ask(Command.FORCEIP, mine).status == Status.NOT_IMPLEMENTED
+    assert len(force_ip(MAC, "10.0.0.9")) == 56
+    assert bench.ask(Command.FORCEIP, force_ip(MAC, "10.0.0.9")).status == Status.ACCESS_DENIED
+    assert bench.control.events() == [
+        AddressRefused(CONTROLLER, ForceIp(MAC, "10.0.0.9", "255.255.255.0", "10.0.0.254"))
+    ]
+    assert bench.ask(Command.FORCEIP, force_ip(MAC, "127.1.2.3")).status == 0, "it has this address"
+    assert bench.control.events() == []
+    assert bench.ask(Command.FORCEIP, force_ip(MAC, "10.0.0.9")[:-1]).status == Status.INVALID_PARAMETER
     assert bench.send(CommandPacket(Command.FORCEIP, 9, bytes(56)), OTHER) == []
     assert bench.send(CommandPacket(Command.FORCEIP, 9, b""), OTHER) == []
 
 
-@pytest.mark.parametrize("code", [Command.ACTION, Command.EVENT, 0x00F0, 0xFFFF])
+@pytest.mark.parametrize("code", [Command.EVENT, 0x00F0, 0xFFFF])
 def test_unknown_command_is_answered(bench: Bench, code: int) -> None:
     (ack,) = bench.send(CommandPacket(code, 5, bytes(12)), OTHER)
     assert (ack.status, ack.command, ack.request_id) == (Status.NOT_IMPLEMENTED, (code + 1) & 0xFFFF, 5)
@@ -191,7 +215,7 @@ def test_repeated_write_is_answered_and_not_done_again() -> None:
     writes: list[bytes] = []
     state = DeviceState()
     cells = [Cell(0x0, 4, lambda now_ns: bytes(4), lambda data, now_ns: writes.append(data))]
-    control = DeviceControl(state, RegisterMap(cells))
+    control = DeviceControl(state, RegisterMap(cells), Actions(state.actions, lambda source, time_ns: True))
     take = CommandPacket(Command.WRITEREG, 1, gvcp.pack_writes([(CCP, 2)])).pack()
     control.receive_datagram(take, CONTROLLER, 0)
     write = CommandPacket(Command.WRITEREG, 2, gvcp.pack_writes([(0, 7)])).pack()
@@ -237,7 +261,7 @@ def test_driver_that_fails_is_an_error_status_and_nothing_more(
         raise ZeroDivisionError("driver bug")
 
     bench.take_control()
-    failing = DeviceControl(bench.state, RegisterMap([Cell(FEATURES_ADDRESS, 4, write=fail)]))
+    failing = DeviceControl(bench.state, RegisterMap([Cell(FEATURES_ADDRESS, 4, write=fail)]), bench.actions)
     command = CommandPacket(Command.WRITEREG, 3, gvcp.pack_writes([(FEATURES_ADDRESS, 1)]))
     assert failing.execute(command, CONTROLLER, 0).status == Status.ERROR
     assert "driver bug" in caplog.text
@@ -245,7 +269,8 @@ def test_driver_that_fails_is_an_error_status_and_nothing_more(
 
 @given(st.binary(max_size=64))
 def test_garbage_is_counted_and_ignored(data: bytes) -> None:
-    control = DeviceControl(DeviceState(), RegisterMap([]))
+    state = DeviceState()
+    control = DeviceControl(state, RegisterMap([]), Actions(state.actions, lambda source, time_ns: True))
     control.receive_datagram(b"\x41" + data, OTHER, 0)
     assert control.rejected_datagrams == 1
     assert control.datagrams_to_send() == []

@@ -36,12 +36,12 @@ def test_what_is_made_up_differs_between_cameras_and_stays_the_same() -> None:
     assert all(len(serial) == 12 for serial in serials)
 
 
-@pytest.mark.parametrize("name", ["", "cam-1", "fifteen-letters", "süd"])
+@pytest.mark.parametrize("name", ["", "cam-1", "sixteen--letters", "süd"])
 def test_names_that_fit(name: str) -> None:
     assert check_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["sixteen--letters", "süd-" + "ü" * 6, "a\0b"])
+@pytest.mark.parametrize("name", ["seventeen-letters", "süd-" + "ü" * 7, "a\0b"])
 def test_names_that_do_not(name: str) -> None:
-    with pytest.raises(SettingError, match="at most 15 bytes"):
+    with pytest.raises(SettingError, match="at most 16 bytes"):
         check_name(name)

@@ -92,9 +92,8 @@ def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
 
 
 def feature_address(server: GigeDeviceServer, name: str) -> int:
-    """Find a feature's register: the transport's features come first, the camera's follow."""
-    names = [*server._transport.names(), *server._camera.features.names()]
-    return FEATURES_ADDRESS + 0x100 * names.index(name)
+    """Find a feature's register: they lie in the order of the features."""
+    return FEATURES_ADDRESS + 0x100 * server._features.names().index(name)
 
 
 def open_stream(client: Client, receiver: socket.socket) -> None:

@@ -1,5 +1,7 @@
 """Registers that change: what they take and what follows from it."""
 
+from collections import deque
+
 import pytest
 
 from heliograph.core import RemoteStatusError
@@ -17,7 +19,7 @@ def test_packet_sizes_that_are_refused(size_bytes: int) -> None:
     with pytest.raises(RemoteStatusError, match="in steps of 4") as error:
         state.write_packet_size(size_bytes | FIRE)
     assert error.value.status == Status.INVALID_PARAMETER
-    assert (state.packet_size_bytes, state.events) == (1500, [])
+    assert (state.packet_size_bytes, state.events) == (1500, deque())
 
 
 def test_test_packet_needs_somewhere_to_go() -> None:
@@ -25,10 +27,10 @@ def test_test_packet_needs_somewhere_to_go() -> None:
     state.write_packet_size(1500 | FIRE)
     state.write_host_port(4000)
     state.write_packet_size(1500 | FIRE)
-    assert state.events == []
+    assert not state.events
     state.write_destination(0x0A000001)
     state.write_packet_size(9000 | FIRE)
-    assert state.events == [ProbeRequested(("10.0.0.1", 4000), 8972)]
+    assert list(state.events) == [ProbeRequested(("10.0.0.1", 4000), 8972)]
     assert state.read_packet_size() == PacketSizeBit.DO_NOT_FRAGMENT | 9000
 
 
@@ -64,6 +66,6 @@ def test_control_comes_and_goes_once() -> None:
     state = DeviceState()
     state.take_control(CLIENT, ControlPrivilege.CONTROL)
     state.take_control(CLIENT, ControlPrivilege.EXCLUSIVE)
-    assert state.events == [ControlTaken(CLIENT)]
+    assert list(state.events) == [ControlTaken(CLIENT)]
     state.release_control(ControlReleased(CLIENT))
     assert (state.controller, state.privilege) == (None, ControlPrivilege.NONE)

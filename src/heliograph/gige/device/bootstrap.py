@@ -6,6 +6,7 @@ import ipaddress
 
 from heliograph.core import RemoteStatusError
 from heliograph.gige.bootstrap import (
+    ACTION_STRIDE_BYTES,
     DISCOVERY_BYTES,
     STRING_BYTES,
     DeviceMode,
@@ -13,6 +14,8 @@ from heliograph.gige.bootstrap import (
     Register,
     TimestampControl,
 )
+from heliograph.gige.device.actions import QUEUE_SIZE, SIGNALS, ActionKeys
+from heliograph.gige.device.events import LONGEST_TIMEOUT_MS, MOST_RETRIES
 from heliograph.gige.device.identity import DeviceIdentity
 from heliograph.gige.device.registers import Cell, constant_cell, number_cell
 from heliograph.gige.device.state import DeviceState
@@ -34,7 +37,11 @@ _CAPABILITY = (
     GvcpCapability.USER_DEFINED_NAME
     | GvcpCapability.SERIAL_NUMBER
     | GvcpCapability.CCP_APPLICATION
+    | GvcpCapability.UNCONDITIONAL_ACTION
+    | GvcpCapability.SCHEDULED_ACTION
+    | GvcpCapability.ACTION
     | GvcpCapability.PENDING_ACK
+    | GvcpCapability.EVENT
     | GvcpCapability.PACKET_RESEND
     | GvcpCapability.WRITEMEM
     | GvcpCapability.CONCATENATION
@@ -47,6 +54,7 @@ def bootstrap_cells(identity: DeviceIdentity, state: DeviceState, xml_url: str) 
     The control privilege is read-only here: who may write it depends on who asks, which `DeviceControl` knows.
     """
     cells = [*_identity_cells(identity, state, xml_url), *_constant_cells(state), *_state_cells(state)]
+    cells += [*_message_cells(state), *_action_cells(state.actions)]
     taken = {address for cell in cells for address in range(cell.address, cell.end, 4)}
     # A discovery acknowledge is a copy of all these bytes, so the reserved ones among them are readable zeros.
     reserved = [constant_cell(a, bytes(4)) for a in range(0, DISCOVERY_BYTES, 4) if a not in taken]
@@ -64,7 +72,7 @@ def _identity_cells(identity: DeviceIdentity, state: DeviceState, xml_url: str) 
         return pack_text(state.user_name, name_bytes, terminated=False)
 
     def write_name(data: bytes, now_ns: int) -> None:
-        state.user_name = unpack_text(data)
+        state.write_user_name(unpack_text(data))
 
     return [
         _text_cell(Register.MANUFACTURER_NAME, identity.vendor),
@@ -89,16 +97,17 @@ def _constant_cells(state: DeviceState) -> list[Cell]:
         Register.DEVICE_MODE: DeviceMode.BIG_ENDIAN | DeviceMode.UTF8,
         Register.INTERFACE_COUNT: 1,
         Register.LINK_SPEED: speed,
-        Register.MESSAGE_CHANNEL_COUNT: 0,
+        Register.MESSAGE_CHANNEL_COUNT: 1,
         Register.STREAM_CHANNEL_COUNT: 1,
-        Register.ACTION_SIGNAL_COUNT: 0,
+        Register.ACTION_SIGNAL_COUNT: SIGNALS,
         Register.ACTIVE_LINK_COUNT: 1,
         Register.STREAM_CHANNEL_CAPABILITY: _SOURCE_PORT_SUPPORTED | _STANDARD_IDS_SUPPORTED,
-        Register.MESSAGE_CHANNEL_CAPABILITY: 0,
+        Register.MESSAGE_CHANNEL_CAPABILITY: _SOURCE_PORT_SUPPORTED,
         Register.GVCP_CAPABILITY: capability,
         Register.TIMESTAMP_FREQUENCY_HIGH: TICKS_PER_S >> 32,
         Register.TIMESTAMP_FREQUENCY_LOW: TICKS_PER_S & 0xFFFF_FFFF,
         Register.PENDING_TIMEOUT: PENDING_TIMEOUT_MS,
+        Register.SCHEDULED_ACTION_QUEUE_SIZE: QUEUE_SIZE,
         Register.LINK_CAPABILITY: _SINGLE_LINK,
         Register.LINK_CONFIGURATION: 0,
         Register.STREAM_CHANNEL_CAPABILITY_0: 0,
@@ -131,6 +140,7 @@ def _state_cells(state: DeviceState) -> list[Cell]:
         Cell(Register.TIMESTAMP_CONTROL, 4, lambda now_ns: bytes(4), write_timestamp_control),
         number_cell(Register.TIMESTAMP_LATCHED_HIGH, lambda: state.latched_ns, length_bytes=8),
         Cell(TIMESTAMP, 8, lambda now_ns: now_ns.to_bytes(8, "big")),
+        number_cell(Register.GVCP_CONFIGURATION, state.read_gvcp_configuration, write=state.write_gvcp_configuration),
         number_cell(Register.CONTROL_CHANNEL_PRIVILEGE, lambda: state.privilege),
         number_cell(Register.PRIMARY_APPLICATION_PORT, lambda: application(1)),
         number_cell(Register.PRIMARY_APPLICATION_IP, lambda: application(0)),
@@ -147,4 +157,50 @@ def _state_cells(state: DeviceState) -> list[Cell]:
         ),
         number_cell(Register.STREAM_CHANNEL_SOURCE_PORT, lambda: state.source_port),
         number_cell(Register.STREAM_CHANNEL_CONFIGURATION, lambda: 0, write=write_stream_configuration),
+    ]
+
+
+def _message_cells(state: DeviceState) -> list[Cell]:
+    route = state.messages
+
+    def field(register: Register, name: str, largest: int) -> Cell:
+        def write(value: int) -> None:
+            if value > largest:
+                raise RemoteStatusError(f"{value} is too many: at most {largest}", Status.INVALID_PARAMETER)
+            setattr(route, name, value)
+
+        return number_cell(register, lambda: int(getattr(route, name)), write=write)
+
+    return [
+        number_cell(
+            Register.MESSAGE_CHANNEL_PORT,
+            lambda: route.port,
+            write=lambda value: setattr(route, "port", value & 0xFFFF),
+        ),
+        number_cell(
+            Register.MESSAGE_CHANNEL_DESTINATION,
+            lambda: int(ipaddress.IPv4Address(route.destination)),
+            write=state.write_message_destination,
+        ),
+        field(Register.MESSAGE_CHANNEL_TIMEOUT, "timeout_ms", LONGEST_TIMEOUT_MS),
+        field(Register.MESSAGE_CHANNEL_RETRIES, "retries", MOST_RETRIES),
+        number_cell(Register.MESSAGE_CHANNEL_SOURCE_PORT, lambda: route.source_port),
+    ]
+
+
+def _action_cells(keys: ActionKeys) -> list[Cell]:
+    def element(address: int, values: list[int], signal: int) -> Cell:
+        return number_cell(
+            address + signal * ACTION_STRIDE_BYTES,
+            lambda: values[signal],
+            write=lambda value: values.__setitem__(signal, value),
+        )
+
+    def write_device_key(data: bytes, now_ns: int) -> None:
+        keys.device_key = int.from_bytes(data, "big")
+
+    return [
+        Cell(Register.ACTION_DEVICE_KEY, 4, write=write_device_key),
+        *(element(Register.ACTION_GROUP_KEY_0, keys.group_keys, signal) for signal in range(SIGNALS)),
+        *(element(Register.ACTION_GROUP_MASK_0, keys.group_masks, signal) for signal in range(SIGNALS)),
     ]

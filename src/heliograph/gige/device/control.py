@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -9,22 +10,26 @@ from dataclasses import dataclass
 from heliograph.core import RemoteProtocolError, RemoteStatusError
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import DISCOVERY_BYTES, ControlPrivilege, Register
+from heliograph.gige.device.actions import Actions
 from heliograph.gige.device.bootstrap import PENDING_TIMEOUT_MS
 from heliograph.gige.device.layout import FEATURES_ADDRESS, XML_ADDRESS
 from heliograph.gige.device.registers import REGISTER_BYTES, RegisterMap, status_of
 from heliograph.gige.device.state import (
+    ActionLate,
     Address,
+    AddressRefused,
     ControlLost,
     ControlReleased,
     DeviceEvent,
     DeviceState,
     ResendRequested,
 )
-from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, Flag, Status
+from heliograph.gige.gvcp import AckPacket, ActionCommand, Command, CommandPacket, Flag, ForceIp, Status
 
 _log = logging.getLogger(__name__)
 
 _WRITES = (Command.WRITEREG, Command.WRITEMEM)
+_ONCE = (*_WRITES, Command.ACTION)
 _MOST_JOBS = 64
 _REMEMBERED = 256
 # Aravis repeats a command for 2.5 s; later the same bytes are a new command of a client that does not count its ids.
@@ -56,10 +61,11 @@ class DeviceControl:
     Whatever arrives, nothing is raised: datagrams that are no GVCP are counted in `rejected_datagrams`.
     """
 
-    def __init__(self, state: DeviceState, registers: RegisterMap) -> None:
+    def __init__(self, state: DeviceState, registers: RegisterMap, actions: Actions) -> None:
         self.rejected_datagrams = 0
         self._state = state
         self._registers = registers
+        self._actions = actions
         self._outbox: list[tuple[bytes, Address]] = []
         self._jobs: deque[Job] = deque()
         self._unfinished: list[Job] = []
@@ -67,15 +73,15 @@ class DeviceControl:
         self._heard_ns = 0
 
     def receive_datagram(self, data: bytes, client: Address, now_ns: int, *, broadcast: bool = False) -> None:
-        """Take a command; one that was broadcast may only ask who is there."""
+        """Take a command; one that was broadcast may only ask who is there, or fire an action."""
         try:
-            command = CommandPacket.unpack(data)
+            command = self._accepted(data, client)
         except RemoteProtocolError:
             self.rejected_datagrams += 1
             return
         if client == self._state.controller:
             self._heard_ns = now_ns
-        if broadcast and command.command not in (Command.DISCOVERY, Command.FORCEIP):
+        if broadcast and not self._is_for_all(command):
             return
         if command.command == Command.FORCEIP and not self._is_mine(command, now_ns):
             return
@@ -101,23 +107,31 @@ class DeviceControl:
         self._answer(job.command, job.client, ack, now_ns)
 
     def next_deadline(self) -> int | None:
-        """Time at which `handle_timer` has something to do, in ns; None while nobody has control."""
+        """Time at which `handle_timer` has something to do, in ns; None while there is nothing to wait for."""
+        deadlines_ns = (self._heartbeat_deadline(), self._actions.next_deadline())
+        return min((each for each in deadlines_ns if each is not None), default=None)
+
+    def _heartbeat_deadline(self) -> int | None:
         state = self._state
         if state.controller is None or any(job.client == state.controller for job in self._unfinished):
             return None
         return self._heard_ns + state.heartbeat_timeout_ms * 1_000_000
 
     def handle_timer(self, now_ns: int) -> None:
-        """Take control from a client that fell silent."""
-        deadline_ns = self.next_deadline()
+        """Fire the actions that are due, and take control from a client that fell silent."""
+        for action in self._actions.handle_timer(now_ns):
+            _log.warning("%s was not done at its time: triggers come faster than frames", action)
+            self._state.events.append(ActionLate(now_ns))
+        deadline_ns = self._heartbeat_deadline()
         client = self._state.controller
         if client is not None and deadline_ns is not None and now_ns >= deadline_ns:
-            self._state.release_control(ControlLost(client))
+            self._release(ControlLost(client))
 
     def events(self) -> list[DeviceEvent]:
         """Give what happened since the last call."""
-        events, self._state.events = self._state.events, []
-        return events
+        events = self._state.events
+        # Only as many as there are now: the other thread may add without end.
+        return [events.popleft() for _ in range(len(events))]
 
     def execute(self, command: CommandPacket, client: Address, now_ns: int) -> AckPacket:
         """Run a command on the registers and give its acknowledge; never raises."""
@@ -165,7 +179,7 @@ class DeviceControl:
     def _answer(self, command: CommandPacket, client: Address, ack: AckPacket, now_ns: int) -> None:
         packed = ack.pack()
         # Reads and refusals may happen again; remembering them would let anybody push out the controller's writes.
-        if command.command in _WRITES and ack.status == Status.SUCCESS:
+        if command.command in _ONCE and ack.status == Status.SUCCESS:
             self._exchanges[client, command.request_id] = _Exchange(command, now_ns, packed)
             if len(self._exchanges) > _REMEMBERED:
                 self._exchanges.popitem(last=False)
@@ -199,8 +213,30 @@ class DeviceControl:
                 address, data = gvcp.unpack_memory(command.payload)
                 self._write(address, data, client, now_ns)
                 return gvcp.pack_write_done(len(data))
+            case Command.ACTION:
+                return self._act(ActionCommand.unpack(command), now_ns)
+            case Command.FORCEIP:
+                return self._force_address(ForceIp.unpack(command.payload), client, now_ns)
             case _:
                 raise RemoteStatusError("the camera does not know this command", Status.NOT_IMPLEMENTED)
+
+    def _act(self, action: ActionCommand, now_ns: int) -> bytes:
+        if not self._may_act():
+            raise RemoteStatusError("nobody has control, and actions are not unconditional", Status.ACCESS_DENIED)
+        try:
+            self._actions.receive(action, now_ns)
+        except RemoteStatusError as error:
+            if error.status == Status.ACTION_LATE:
+                self._state.events.append(ActionLate(now_ns))
+            raise
+        return b""
+
+    def _force_address(self, wanted: ForceIp, client: Address, now_ns: int) -> bytes:
+        present = self._registers.read(Register.CURRENT_IP, REGISTER_BYTES, now_ns)
+        if ipaddress.IPv4Address(wanted.address).packed != present:
+            self._state.events.append(AddressRefused(client, wanted))
+            raise RemoteStatusError("the address is the host's to set", Status.ACCESS_DENIED)
+        return b""
 
     def _write(self, address: int, data: bytes, client: Address, now_ns: int) -> None:
         if address == Register.CONTROL_CHANNEL_PRIVILEGE and len(data) == REGISTER_BYTES:
@@ -219,7 +255,32 @@ class DeviceControl:
             self._heard_ns = now_ns
             state.take_control(client, privilege)
         elif state.controller == client:
-            state.release_control(ControlReleased(client))
+            self._release(ControlReleased(client))
+
+    def _release(self, event: ControlReleased | ControlLost) -> None:
+        self._state.release_control(event)
+        # A write of whoever had control, repeated after somebody else had it, is a new one and to be refused.
+        for key in [key for key, each in self._exchanges.items() if each.command.command in _WRITES]:
+            del self._exchanges[key]
+        if not self._state.actions.unconditional:
+            self._actions.clear()
+
+    def _accepted(self, data: bytes, client: Address) -> CommandPacket:
+        if client[0] not in self._state.allowed:
+            raise RemoteProtocolError(f"{client[0]} is in no network that this camera serves")
+        return CommandPacket.unpack(data)
+
+    def _is_for_all(self, command: CommandPacket) -> bool:
+        """Tell whether a command that was broadcast is to be obeyed; other cameras' actions get no answer of ours."""
+        if command.command != Command.ACTION:
+            return command.command in (Command.DISCOVERY, Command.FORCEIP)
+        try:
+            return self._may_act() and self._actions.concerns(ActionCommand.unpack(command))
+        except RemoteProtocolError:
+            return False
+
+    def _may_act(self) -> bool:
+        return self._state.controller is not None or self._state.actions.unconditional
 
     def _is_mine(self, command: CommandPacket, now_ns: int) -> bool:
         """Tell whether a FORCEIP names this camera's MAC, at bytes 2 to 7 of its payload (Wireshark)."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import count
 
 from heliograph import __version__
 from heliograph.core import Camera, SettingError
+from heliograph.gige.bootstrap import STRING_BYTES, Register
 from heliograph.gige.interface import Interface
+from heliograph.gige.text import pack_text, unpack_text
 
 _LOCALLY_ADMINISTERED = 0x02 << 40
 _FIRST_OCTET_BITS = 0x03 << 40
@@ -30,18 +34,21 @@ class DeviceIdentity:
     subnet_mask: str
 
 
-def identify(camera: Camera, interface: Interface) -> DeviceIdentity:
+def identify(camera: Camera, interface: Interface, taken_serials: Collection[str] = ()) -> DeviceIdentity:
     """Take a camera's identity from its features where it has them, else make one that stays the same.
 
     A serial number that is made up depends on host, address and camera name: the same camera served at the same place
-    is the same device for its clients. Loopback has no MAC; a locally administered one stands in.
+    is the same device for its clients. Of cameras with one serial number the second gets a suffix: give the numbers of
+    those that are served already. Loopback has no MAC; a locally administered one stands in.
     """
 
     def text(feature: str, default: str) -> str:
         return str(camera.features[feature]) if feature in camera.features else default
 
     origin = f"{socket.gethostname()}|{interface.address}|{camera.name}"
-    serial = text("DeviceSerialNumber", hashlib.sha256(origin.encode()).hexdigest()[:12].upper())
+    serial = _free_serial(
+        text("DeviceSerialNumber", hashlib.sha256(origin.encode()).hexdigest()[:12].upper()), taken_serials
+    )
     return DeviceIdentity(
         vendor=text("DeviceVendorName", "Heliograph"),
         model=text("DeviceModelName", camera.name or "Camera"),
@@ -52,6 +59,16 @@ def identify(camera: Camera, interface: Interface) -> DeviceIdentity:
         address=interface.address,
         subnet_mask=str(interface.network.netmask),
     )
+
+
+def _free_serial(serial: str, taken: Collection[str]) -> str:
+    if serial not in taken:
+        return serial
+    # The register has 16 bytes, the last is NUL.
+    room_bytes = STRING_BYTES[Register.SERIAL_NUMBER]
+    suffixes = (f"-{number}" for number in count(2))
+    numbered = (unpack_text(pack_text(serial, room_bytes - len(suffix))) + suffix for suffix in suffixes)
+    return next(each for each in numbered if each not in taken)
 
 
 def _made_up_mac(address: str, serial: str) -> int:

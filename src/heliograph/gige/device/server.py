@@ -6,38 +6,43 @@ import contextlib
 import logging
 import os
 import queue
-import re
 import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
-from heliograph.core import Camera, Features
+from heliograph.core import Camera, FeatureValue
 from heliograph.gige import sockets
 from heliograph.gige.device.acquisition import Acquisition
-from heliograph.gige.device.bootstrap import bootstrap_cells
+from heliograph.gige.device.actions import Actions
+from heliograph.gige.device.allow import AllowedNetworks
 from heliograph.gige.device.control import DeviceControl, Job
+from heliograph.gige.device.events import MessageChannel
 from heliograph.gige.device.identity import NAME_BYTES, DeviceIdentity, check_name, identify
-from heliograph.gige.device.layout import XML_ADDRESS, feature_cells, lay_out
-from heliograph.gige.device.registers import Cell, RegisterMap, constant_cell
+from heliograph.gige.device.memory import CameraMemory
+from heliograph.gige.device.space import camera_space
 from heliograph.gige.device.state import (
     LARGEST_PACKET_BYTES,
     PACKET_STEP_BYTES,
     SMALLEST_PACKET_BYTES,
+    ActionLate,
+    Address,
+    AddressRefused,
     ControlLost,
     ControlReleased,
     ControlTaken,
     DeviceEvent,
     DeviceState,
+    NameChanged,
     ProbeRequested,
     ResendRequested,
     StreamClosed,
 )
 from heliograph.gige.device.transport import TransportFeatures
-from heliograph.gige.device.transport_nodes import bootstrap_nodes
-from heliograph.gige.device.xml import device_xml, zipped
 from heliograph.gige.gvcp import AckPacket
 from heliograph.gige.interface import Interface, interface_of
 from heliograph.gige.text import pack_text, unpack_text
@@ -48,7 +53,7 @@ _DATAGRAM_BYTES = 2048
 # A flood of commands must not keep the heartbeat timer from running.
 _DATAGRAMS_A_TURN = 64
 _CLOSE_S = 10.0
-_NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_LONGEST_S = 3600.0
 
 
 class GigeDeviceServer:
@@ -59,16 +64,35 @@ class GigeDeviceServer:
 
     The port of the protocol is fixed, so each camera on a machine needs an address of its own; loopback has millions.
     `name` is what clients find the camera by, at most 16 bytes, the camera's own name by default. The server does not
-    close the camera. Raises `AddressError` when the address is not of this machine or its port is in use,
-    `SettingError` for a name that is too long.
+    close the camera. `state_dir` keeps the name and the user sets that clients give it; `presets` are further sets of
+    settings, by name. `allow` names the networks whose clients are answered, such as 192.168.1.0/24; by default all
+    private ones. `taken_serials` are the serial numbers of the cameras that this process serves already.
+    Raises `AddressError` when the address is not of this machine, its port is in use, or it is public and `allow` is
+    empty; `SettingError` for a name that is too long and for what is no network.
     """
 
-    def __init__(self, camera: Camera, address: str = "127.0.0.1", name: str = "") -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        address: str = "127.0.0.1",
+        name: str = "",
+        *,
+        state_dir: Path | None = None,
+        presets: Mapping[str, Mapping[str, FeatureValue]] = MappingProxyType({}),
+        allow: Sequence[str] = (),
+        taken_serials: Collection[str] = (),
+    ) -> None:
         self._camera = camera
+        self._presets = presets
         self._interface = interface_of(address)
-        self._identity = identify(camera, self._interface)
+        self._allowed = AllowedNetworks.parse(allow)
+        self._allowed.check_own(self._interface.address)
+        self._identity = identify(camera, self._interface, taken_serials)
+        check_name(name)
+        self._memory = CameraMemory(state_dir, self._identity.serial)
         own_name = unpack_text(pack_text(camera.name, NAME_BYTES, terminated=False))
-        self._state = _initial_state(check_name(name) or own_name, self._interface)
+        self._state = self._initial_state(name or self._memory.remembered.user_name or own_name)
+        self._refused_address = ""
         self._resources = contextlib.ExitStack()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -130,12 +154,16 @@ class GigeDeviceServer:
         self._closing.clear()
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Job, AckPacket]] = queue.SimpleQueue()
-        self._state = _initial_state(self._state.user_name, self._interface)
+        self._state = self._initial_state(self._state.user_name)
         self._control_socket = resources.enter_context(sockets.open_control(self.address))
         self._source = resources.enter_context(sockets.open_stream_source(self.address))
         self._state.source_port = self._source.getsockname()[1]
         self._selector = resources.enter_context(selectors.DefaultSelector())
         self._selector.register(self._control_socket, selectors.EVENT_READ)
+        self._message_socket = resources.enter_context(sockets.open_client(self.address))
+        self._message_socket.setblocking(False)
+        self._state.messages.source_port = self._message_socket.getsockname()[1]
+        self._selector.register(self._message_socket, selectors.EVENT_READ)
         for address in _broadcast_addresses(self._interface):
             listener = sockets.open_broadcast_listener(address, self._interface.name)
             self._selector.register(resources.enter_context(listener), selectors.EVENT_READ)
@@ -145,8 +173,25 @@ class GigeDeviceServer:
         self._acquisition = Acquisition(self._camera, self._source)
         self._acquisition.on_ended = self._stream_ended
         self._transport = TransportFeatures(self._camera.features, self._state, self._acquisition)
-        registers = device_registers(self._camera, self._identity, self._state, self._transport)
-        self._control = DeviceControl(self._state, registers)
+        space = camera_space(
+            self._camera.features, self._transport, self._identity, self._state, self._memory, self._presets
+        )
+        self._features = space.features
+        space.user_sets.power_up()
+        self._messages = MessageChannel(self._state.messages)
+        self._acquisition.on_frame_event = self._tell
+        actions = Actions(self._state.actions, self._acquisition.trigger)
+        self._control = DeviceControl(self._state, space.registers, actions)
+
+    def _initial_state(self, name: str) -> DeviceState:
+        interface = self._interface
+        largest_bytes = max(SMALLEST_PACKET_BYTES, min(LARGEST_PACKET_BYTES, interface.mtu_bytes))
+        return DeviceState(
+            user_name=name,
+            largest_packet_bytes=largest_bytes - largest_bytes % PACKET_STEP_BYTES,
+            link_speed_mbit_per_s=interface.speed_mbit_per_s,
+            allowed=self._allowed,
+        )
 
     def _serve(self) -> None:
         while not self._closing.is_set():
@@ -158,11 +203,14 @@ class GigeDeviceServer:
             self._take_results()
             # Only after what has arrived: a heartbeat that waits in the socket was not missed.
             self._control.handle_timer(_now_ns())
+            self._messages.handle_timer(_now_ns())
             self._act()
 
     def _timeout_s(self) -> float | None:
-        deadline_ns = self._control.next_deadline()
-        return None if deadline_ns is None else max(0.0, (deadline_ns - _now_ns()) / 1e9)
+        deadlines_ns = [each.next_deadline() for each in (self._control, self._messages)]
+        deadline_ns = min((each for each in deadlines_ns if each is not None), default=None)
+        # A scheduled action may be centuries away; epoll takes 24 days.
+        return None if deadline_ns is None else min(max(0.0, (deadline_ns - _now_ns()) / 1e9), _LONGEST_S)
 
     def _receive(self, udp: socket.socket) -> None:
         for _ in range(_DATAGRAMS_A_TURN):
@@ -173,7 +221,10 @@ class GigeDeviceServer:
             except OSError as error:
                 _log.warning("cannot receive at %s: %s", self.address, error)
                 return
-            self._control.receive_datagram(data, client, _now_ns(), broadcast=udp is not self._control_socket)
+            if udp is self._message_socket:
+                self._messages.receive_datagram(data, client)
+            else:
+                self._control.receive_datagram(data, client, _now_ns(), broadcast=udp is not self._control_socket)
 
     def _take_results(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -186,11 +237,15 @@ class GigeDeviceServer:
             self._handle(event)
         while (job := self._control.next_job()) is not None:
             self._work.put(lambda job=job: self._run_job(job))  # type: ignore[misc]  # binds this turn's job
-        for datagram, client in self._control.datagrams_to_send():
+        self._send(self._control_socket, self._control.datagrams_to_send())
+        self._send(self._message_socket, self._messages.datagrams_to_send(_now_ns()))
+
+    def _send(self, udp: socket.socket, datagrams: Iterable[tuple[bytes, Address]]) -> None:
+        for datagram, client in datagrams:
             try:
-                self._control_socket.sendto(datagram, client)
+                udp.sendto(datagram, client)
             except OSError as error:
-                _log.debug("cannot answer %s:%d: %s", *client, error)
+                _log.debug("cannot send to %s:%d: %s", *client, error)
 
     def _handle(self, event: DeviceEvent) -> None:
         match event:
@@ -200,6 +255,14 @@ class GigeDeviceServer:
                 _log.info("%s: released by %s:%d", self.name, *client)
             case ControlLost(client):
                 _log.warning("%s: nothing heard from %s:%d, control taken back", self.name, *client)
+            case NameChanged():
+                self._work.put(self._keep_name)
+            case ActionLate(time_ns):
+                self._tell("ActionLate", 0, time_ns)
+            case AddressRefused(client, wanted) if wanted.address != self._refused_address:
+                self._refused_address = wanted.address
+                told = "%s: %s:%d wants it at %s, which is not done: the address is set on this machine, not by FORCEIP"
+                _log.warning(told, self.name, *client, wanted.address)
             case StreamClosed():
                 self._work.put(self._transport.stop)
             case ResendRequested(_, block_id, first, last):
@@ -208,6 +271,14 @@ class GigeDeviceServer:
                 # Too large for the interface, or no room now: to the client both mean that it does not arrive.
                 with contextlib.suppress(OSError):
                     self._source.sendto(bytes(size_bytes), socket.MSG_DONTWAIT, destination)
+
+    def _tell(self, event: str, block_id: int, timestamp_ns: int) -> None:
+        if self._messages.notify(event, block_id, timestamp_ns, extended=self._state.extended_ids):
+            self._wake()
+
+    def _keep_name(self) -> None:
+        self._memory.remembered.user_name = self._state.user_name
+        self._memory.save()
 
     def _run_work(self) -> None:
         while (work := self._work.get()) is not None:
@@ -231,39 +302,6 @@ class GigeDeviceServer:
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
-
-
-def device_registers(
-    camera: Camera, identity: DeviceIdentity, state: DeviceState, transport: TransportFeatures
-) -> RegisterMap:
-    """Give all registers of a camera, its XML among them."""
-    nodes = bootstrap_nodes(state.largest_packet_bytes)
-    sources: list[tuple[Features, str]] = [(transport, name) for name in transport.names()]
-    taken = {node.name for node in nodes} | set(transport.names())
-    for name in camera.features.names():
-        if name in taken:
-            continue
-        if not _NODE_NAME.fullmatch(name):
-            _log.warning("feature %r cannot be served: GenICam names have letters, digits and _ only", name)
-            continue
-        sources.append((camera.features, name))
-    registers = lay_out(features.describe(name) for features, name in sources)
-    xml = zipped(device_xml(identity, nodes, registers))
-    cells: list[Cell] = bootstrap_cells(identity, state, f"Local:heliograph.zip;{XML_ADDRESS:X};{len(xml):X}")
-    for (features, _), register in zip(sources, registers, strict=True):
-        cells += feature_cells(register, features)
-    # Clients read whole words and round up.
-    cells.append(constant_cell(XML_ADDRESS, xml + bytes(4 + -len(xml) % 4)))
-    return RegisterMap(cells)
-
-
-def _initial_state(name: str, interface: Interface) -> DeviceState:
-    largest_bytes = max(SMALLEST_PACKET_BYTES, min(LARGEST_PACKET_BYTES, interface.mtu_bytes))
-    return DeviceState(
-        user_name=name,
-        largest_packet_bytes=largest_bytes - largest_bytes % PACKET_STEP_BYTES,
-        link_speed_mbit_per_s=interface.speed_mbit_per_s,
-    )
 
 
 def _broadcast_addresses(interface: Interface) -> list[str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from heliograph.core import RemoteStatusError
-from heliograph.gige.bootstrap import ControlPrivilege, GvspConfiguration, PacketSizeBit
-from heliograph.gige.gvcp import Status
+from heliograph.gige.bootstrap import ControlPrivilege, GvcpConfiguration, GvspConfiguration, PacketSizeBit
+from heliograph.gige.device.actions import ActionKeys
+from heliograph.gige.device.allow import AllowedNetworks
+from heliograph.gige.device.events import MessageRoute
+from heliograph.gige.gvcp import ForceIp, Status
 from heliograph.gige.gvsp import datagram_bytes
 
 SMALLEST_PACKET_BYTES = 576
@@ -68,7 +72,37 @@ class ResendRequested:
     last: int
 
 
-DeviceEvent: TypeAlias = ControlTaken | ControlReleased | ControlLost | StreamClosed | ProbeRequested | ResendRequested
+@dataclass(frozen=True, slots=True)
+class NameChanged:
+    """A client gave the camera another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionLate:
+    """A scheduled action came after its time, or at its time nobody could take it; it was not done."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRefused:
+    """A client wanted the camera to take another address, which is the host's to set."""
+
+    client: Address
+    wanted: ForceIp
+
+
+DeviceEvent: TypeAlias = (
+    ControlTaken
+    | ControlReleased
+    | ControlLost
+    | StreamClosed
+    | ProbeRequested
+    | ResendRequested
+    | NameChanged
+    | ActionLate
+    | AddressRefused
+)
 
 
 @dataclass(slots=True)
@@ -90,7 +124,11 @@ class DeviceState:
     source_port: int = 0
     acquiring: bool = False
     parameters_locked: bool = False
-    events: list[DeviceEvent] = field(default_factory=list)
+    allowed: AllowedNetworks = field(default_factory=lambda: AllowedNetworks.parse([]))
+    actions: ActionKeys = field(default_factory=ActionKeys)
+    messages: MessageRoute = field(default_factory=MessageRoute)
+    events: deque[DeviceEvent] = field(default_factory=deque)
+    """What happened; a deque, because the thread that runs features appends while the one that answers takes."""
 
     @property
     def streaming(self) -> bool:
@@ -107,6 +145,7 @@ class DeviceState:
         """Take control back and close the stream."""
         self.controller, self.privilege = None, ControlPrivilege.NONE
         self.parameters_locked = False
+        self.messages.close()
         self.events.append(event)
         self._close_stream()
 
@@ -121,10 +160,31 @@ class DeviceState:
 
     def write_destination(self, value: int) -> None:
         """Write SCDA: the address that the stream goes to."""
-        address = ".".join(str(octet) for octet in value.to_bytes(4, "big"))
+        address = self._reachable(value)
         if address != self.destination:
             self._refuse_while_streaming("the stream's destination")
         self.destination = address
+
+    def write_message_destination(self, value: int) -> None:
+        """Write MCDA: the address that events go to."""
+        self.messages.destination = self._reachable(value)
+
+    def write_user_name(self, name: str) -> None:
+        """Write the user-defined name."""
+        if name != self.user_name:
+            self.user_name = name
+            self.events.append(NameChanged())
+
+    def write_gvcp_configuration(self, value: int) -> None:
+        """Write the GVCP configuration: whether actions are taken while nobody has control."""
+        if value & ~(GvcpConfiguration.UNCONDITIONAL_ACTION | GvcpConfiguration.PENDING_ACK):
+            raise RemoteStatusError("the only option is unconditional actions", Status.INVALID_PARAMETER)
+        self.actions.unconditional = bool(value & GvcpConfiguration.UNCONDITIONAL_ACTION)
+
+    def read_gvcp_configuration(self) -> int:
+        """Read the GVCP configuration; pending acknowledges are always sent."""
+        unconditional = GvcpConfiguration.UNCONDITIONAL_ACTION if self.actions.unconditional else 0
+        return GvcpConfiguration.PENDING_ACK | unconditional
 
     def read_packet_size(self) -> int:
         """Read SCPS; the fire bit is always 0, or the next read-modify-write would fire again."""
@@ -180,6 +240,13 @@ class DeviceState:
         if not shortest <= value <= longest:
             raise RemoteStatusError(f"heartbeat timeout is {shortest} to {longest} ms", Status.INVALID_PARAMETER)
         self.heartbeat_timeout_ms = value
+
+    def _reachable(self, value: int) -> str:
+        """Give an address that may be sent to: a camera must not flood strangers in somebody's name."""
+        address = ipaddress.IPv4Address(value)
+        if int(address) and not address.is_multicast and str(address) not in self.allowed:
+            raise RemoteStatusError(f"{address} is in no network that this camera serves", Status.ACCESS_DENIED)
+        return str(address)
 
     def _close_stream(self) -> None:
         self.host_port = 0

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from heliograph.core import Access, FeatureKind, Visibility
 from heliograph.gige.bootstrap import STRING_BYTES, Register, TimestampControl
 from heliograph.gige.device.bootstrap import TIMESTAMP
+from heliograph.gige.device.events import LONGEST_TIMEOUT_MS, MOST_RETRIES
 from heliograph.gige.device.state import HEARTBEAT_MS, PACKET_STEP_BYTES, SMALLEST_PACKET_BYTES
 
 
@@ -85,6 +86,47 @@ def _latch(name: str) -> BootstrapNode:
     )
 
 
+def _message_nodes() -> list[BootstrapNode]:
+    whole, read_write = FeatureKind.INTEGER, Access.READ_WRITE
+    return [
+        BootstrapNode(
+            "GevMCPHostPort",
+            whole,
+            Register.MESSAGE_CHANNEL_PORT,
+            "UDP port that events go to; 0 closes the channel.",
+            access=read_write,
+            bits=_LOW_HALF,
+            limits=(0, 0xFFFF, 1),
+        ),
+        BootstrapNode(
+            "GevMCDA",
+            whole,
+            Register.MESSAGE_CHANNEL_DESTINATION,
+            "Address that events go to.",
+            access=read_write,
+            representation="IPV4Address",
+        ),
+        BootstrapNode(
+            "GevMCTT",
+            whole,
+            Register.MESSAGE_CHANNEL_TIMEOUT,
+            "An event that is not acknowledged for this long is sent again; 0 asks for no acknowledge.",
+            access=read_write,
+            unit="ms",
+            limits=(0, LONGEST_TIMEOUT_MS, 1),
+        ),
+        BootstrapNode(
+            "GevMCRC",
+            whole,
+            Register.MESSAGE_CHANNEL_RETRIES,
+            "Times that an event is sent again.",
+            access=read_write,
+            limits=(0, MOST_RETRIES, 1),
+        ),
+        _number("GevMCSP", Register.MESSAGE_CHANNEL_SOURCE_PORT, "UDP port that events come from."),
+    ]
+
+
 def bootstrap_nodes(largest_packet_bytes: int) -> list[BootstrapNode]:
     """Give the features of the bootstrap registers, for an interface that takes packets of this size."""
     frequency = "Ticks of the camera's clock in a second."
@@ -136,6 +178,16 @@ def bootstrap_nodes(largest_packet_bytes: int) -> list[BootstrapNode]:
             entries=_PRIVILEGES,
         ),
         _number("GevPrimaryApplicationSocket", Register.PRIMARY_APPLICATION_PORT, "UDP port of who has control."),
+        BootstrapNode(
+            "ActionUnconditionalMode",
+            FeatureKind.ENUMERATION,
+            Register.GVCP_CONFIGURATION,
+            "On: action commands are obeyed while nobody has control.",
+            "ActionControl",
+            access=read_write,
+            bits=(28, 28),
+            entries=MappingProxyType({"Off": 0, "On": 1}),
+        ),
         _number(
             "GevPrimaryApplicationIPAddress",
             Register.PRIMARY_APPLICATION_IP,
@@ -201,5 +253,6 @@ def bootstrap_nodes(largest_packet_bytes: int) -> list[BootstrapNode]:
             access=read_write,
             representation="IPV4Address",
         ),
+        *_message_nodes(),
         _number("GevSCSP", Register.STREAM_CHANNEL_SOURCE_PORT, "UDP port that the stream comes from."),
     ]
