@@ -38,6 +38,22 @@ def test_stream_is_never_fragmented(address: str) -> None:
         assert source.getsockopt(socket.IPPROTO_IP, 10) == 2
 
 
+def test_any_number_of_receivers_hears_a_stream_to_a_group(address: str) -> None:
+    group = "239.255.39.56"
+    with open_stream_source(address) as source, ExitStack() as stack:
+        hosts = []
+        for port in (0, None):
+            host = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            host.bind((group, hosts[0].getsockname()[1] if port is None else port))
+            membership = socket.inet_aton(group) + socket.inet_aton(address)
+            host.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+            host.settimeout(5)
+            hosts.append(host)
+        source.sendto(b"frame", hosts[0].getsockname())
+        assert [host.recvfrom(100) for host in hosts] == [(b"frame", source.getsockname())] * 2
+
+
 def test_any_number_of_cameras_hears_a_broadcast() -> None:
     with (
         open_broadcast_listener("127.255.255.255", "lo") as one,

@@ -49,11 +49,15 @@ def open_broadcast_listener(address: str, interface: str) -> socket.socket:
 def open_stream_source(address: str) -> socket.socket:
     """Open the socket from which a camera at `address` sends its stream; packets are never fragmented.
 
-    Raises `AddressError` when the address is not of this machine.
+    A stream to a multicast group leaves by this address's interface, no router passes it on, and this machine hears it
+    too. Raises `AddressError` when the address is not of this machine.
     """
     source = _udp()
     source.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
     _bind(source, address, 0)
+    source.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+    source.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+    source.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
     return source
 
 
