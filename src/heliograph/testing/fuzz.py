@@ -92,9 +92,9 @@ def fuzz_gvcp(count: int, seed: int) -> dict[str, object]:
             if number % _BURST == 0:
                 # An answer to a bystander shows that the device keeps up, and that it answers.
                 bystander.read_register(Register.VERSION)
-        # A camera with an unlucky heartbeat timeout would wait for its controller for minutes.
-        _write_privilege(sockets[0], address, ControlPrivilege.NONE)
+        # Any of them may have control now, and would keep it for as long as an unlucky heartbeat timeout.
         for sock in sockets:
+            _write_privilege(sock, address, ControlPrivilege.NONE)
             sock.close()
         end_bytes = resident_bytes(pid)
         _first_frame(address)

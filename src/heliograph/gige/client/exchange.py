@@ -11,6 +11,9 @@ _ANSWER_NS = 500_000_000
 _TRIES = 5
 # A camera that asks for patience gets it, but not for ever: a driver that hangs must not hang its clients.
 _LONGEST_NS = 60_000_000_000
+# A camera whose queue is full for a moment is asked again; one that is busy for longer has a reason worth telling.
+_BUSY_PAUSE_NS = 50_000_000
+_BUSY_NS = 5_000_000_000
 
 _WORDS: dict[int, str] = {
     Status.NOT_IMPLEMENTED: "it does not know this command",
@@ -39,6 +42,7 @@ class Exchange:
         self.deadline_ns = now_ns + _ANSWER_NS
         self._tries_left = _TRIES - 1
         self._end_ns = now_ns + _LONGEST_NS
+        self._busy_end_ns = now_ns + _BUSY_NS
 
     def handle_timer(self, now_ns: int) -> bool:
         """Tell whether to send the datagram again.
@@ -62,7 +66,7 @@ class Exchange:
         """Give the acknowledge when this is it, None when it is something else.
 
         Raises `RemoteStatusError` when the camera refuses. Late answers to other commands and garbage are something
-        else; a pending acknowledge makes us wait as long as it asks.
+        else; a pending acknowledge makes us wait as long as it asks, a busy camera is asked again for 5 s.
         """
         try:
             ack = AckPacket.unpack(data)
@@ -74,6 +78,10 @@ class Exchange:
         except RemoteProtocolError:
             return None
         if ack.command != self._command.command + 1:
+            return None
+        if ack.status == Status.BUSY and now_ns < self._busy_end_ns:
+            self._tries_left = _TRIES
+            self.deadline_ns = now_ns + _BUSY_PAUSE_NS
             return None
         if ack.status not in (Status.SUCCESS, Status.PACKET_RESEND):
             words = _WORDS.get(ack.status, f"status 0x{ack.status:04x}")
