@@ -13,6 +13,7 @@ SCHEMES = {
     "gige": "heliograph.cameras.gige",
     "http": "heliograph.cameras.opencv",
     "https": "heliograph.cameras.opencv",
+    "picamera2": "heliograph.cameras.picamera2",
     "replay": "heliograph.cameras.replay",
     "rtsp": "heliograph.cameras.opencv",
     "rtsps": "heliograph.cameras.opencv",
