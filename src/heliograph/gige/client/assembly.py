@@ -14,6 +14,7 @@ from heliograph.gige.client.block import Block, Bytes, SlotT, StreamShape
 from heliograph.gige.client.header import HeaderColumns, Numbers
 from heliograph.gige.client.resend import NEVER_NS, REFUSALS, Gaps, ResendRequest
 from heliograph.gige.gvsp import (
+    EXTENDED_HEADER_BYTES,
     LAST_BLOCK_ID,
     LAST_EXTENDED_BLOCK_ID,
     RESENT,
@@ -165,12 +166,13 @@ class FrameAssembler(Generic[SlotT]):
     def _receive_runs(self, start: int, end: int, count: int, now_ns: int) -> bool:
         """Take messages of `count` packets each; False when they are not all full packets of one block in order."""
         runs = end - start
-        header = PacketHeader.unpack(self._memory[start, : self._header_bytes].tobytes())
+        header = PacketHeader.unpack(self._memory[start, :EXTENDED_HEADER_BYTES].tobytes())
         first, last = header.packet_id, header.packet_id + runs * count - 1
-        if header.format != PacketFormat.PAYLOAD or not (header.block_id and 0 < first <= last <= self._shape.packets):
+        of_stream = header.extended == self._shape.extended_ids and header.format == PacketFormat.PAYLOAD
+        if not (of_stream and header.block_id and 0 < first <= last <= self._shape.packets):
             return False
         block = self._block(header.block_id, now_ns)
-        # Also tells apart what was sent again, and headers of the other kind.
+        # What was sent again is told by its status.
         if (
             block is None
             or (self._raw[start:end, :count] != block.headers[first - 1 : last].reshape(runs, count, -1)).any()
@@ -377,7 +379,7 @@ class FrameAssembler(Generic[SlotT]):
             leader.height,
             leader.timestamp_ticks,
             missing,
-            block.gaps.came_again(block.arrived) if block.gaps else 0,
+            block.resent_packets,
             block.chunk_bytes,
             self.malformed_packets,
         )

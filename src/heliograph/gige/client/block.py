@@ -121,6 +121,13 @@ class Block(Generic[SlotT]):
         return absent + (self.announced is None)
 
     @property
+    def resent_packets(self) -> int:
+        """Packets that arrived after they were asked for again."""
+        if self.gaps is None:
+            return 0
+        return self.gaps.came_again(np.append(self.arrived[: self.expected + 1], self.announced is not None))
+
+    @property
     def chunk_bytes(self) -> int:
         """Bytes of the payload with its chunks, 0 where there are none or packets of them are missing."""
         expected = self.expected
