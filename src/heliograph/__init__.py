@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from heliograph.cameras import AsyncCamera as AsyncCamera
     from heliograph.cameras import DiscoveredCamera as DiscoveredCamera
     from heliograph.cameras import discover as discover
+    from heliograph.cameras import fire_action as fire_action
     from heliograph.cameras import open as open
     from heliograph.cameras import open_async as open_async
     from heliograph.core import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-_CAMERA_NAMES = ("AsyncCamera", "DiscoveredCamera", "discover", "open", "open_async")
+_CAMERA_NAMES = ("AsyncCamera", "DiscoveredCamera", "discover", "fire_action", "open", "open_async")
 
 
 def __getattr__(name: str) -> Any:

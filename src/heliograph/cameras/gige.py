@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from heliograph.cameras.reception import Reception, ReceptionConfig
 from heliograph.cameras.reconnect import ReconnectingCamera
@@ -23,11 +24,13 @@ from heliograph.core import (
     PixelFormat,
     PixelFormatError,
     StreamStatistics,
+    Subscription,
 )
 from heliograph.gige import sockets
 from heliograph.gige.bootstrap import Register
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.discovery import DiscoveredCamera, find, find_again
+from heliograph.gige.client.events import EventListener
 from heliograph.gige.client.nodemap import NodeMapFeatures
 from heliograph.gige.client.stream import (
     active_chunks,
@@ -108,6 +111,8 @@ class GigeCamera(CameraBase):
         self._reception: Reception | None = None
         self._statistics = StreamStatistics()
         self._last_id = 0
+        self._listener: EventListener | None = None
+        self._told: list[Subscription] = []
         self._device = GigeDevice.open(found.address, self._options.control)
         try:
             self._features = NodeMapFeatures(self._device)
@@ -172,9 +177,36 @@ class GigeCamera(CameraBase):
         with ThreadPoolExecutor(1, "heliograph-close") as thread:
             thread.submit(self._give_back).result()
 
+    def on_event(self, callback: Callable[[str, int, int], object], *names: str) -> Subscription:
+        """Call `callback(name, frame_id, timestamp_ns)` with every event that is named, or with all there are.
+
+        >>> camera.on_event(print, "ExposureEnd")                               # doctest: +SKIP
+        ExposureEnd 1 5021300400117
+
+        In a thread of its own. `frame_id` is the block id that the camera counts the frame by, 0 for an event of no
+        frame; `timestamp_ns` is in the camera's clock, like that of frames. Raises `FeatureValueError` for an event
+        that the camera does not have, `FeatureAccessError` when it has none or was opened without control.
+        """
+        with self._switching:
+            if self._listener is None:
+                tick_hz = self._tick_hz() or 1_000_000_000
+                self._listener = EventListener(self._device, self._features, partial(self._tell, tick_hz))
+            self._listener.switch_on(names)
+            subscription = Subscription(
+                lambda *event: callback(*event) if not names or event[0] in names else None, self.name
+            )
+            self._told = [*(each for each in self._told if not each.closed), subscription]
+        return subscription
+
+    def _tell(self, tick_hz: int, name: str, block_id: int, ticks: int) -> None:
+        for subscription in self._told:
+            subscription.deliver(name, block_id, ticks * 1_000_000_000 // tick_hz)
+
     def _give_back(self) -> None:
         try:
             self.stop()
+            if self._listener is not None:
+                self._listener.close()
         finally:
             self._device.close()
 

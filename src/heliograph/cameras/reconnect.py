@@ -23,6 +23,7 @@ from heliograph.core import (
     HeliographError,
     RemoteStatusError,
     StreamStatistics,
+    Subscription,
 )
 from heliograph.core import settings as camera_settings
 
@@ -60,6 +61,7 @@ class ReconnectingCamera(CameraBase):
         self._patience_s = patience_s
         self._features = RecordedFeatures(lambda: self._camera.features)
         self._reconnects = 0
+        self._told: list[tuple[Subscription, tuple[str, ...]]] = []
         self._lock = threading.RLock()
         self._wanted = False
         self._interrupted = threading.Event()
@@ -117,6 +119,14 @@ class ReconnectingCamera(CameraBase):
         self.start()
         return self._take(lambda camera: camera.grab(timeout_s))
 
+    def on_event(self, callback: Callable[[str, int, int], object], *names: str) -> Subscription:
+        """Call `callback(name, frame_id, timestamp_ns)` with every event, as `GigeCamera.on_event`, over all losses."""
+        subscription = Subscription(callback, self.name)
+        with self._lock:
+            self._camera.on_event(subscription.deliver, *names)
+            self._told = [*(each for each in self._told if not each[0].closed), (subscription, names)]
+        return subscription
+
     def _next(self, timeout_s: float) -> Frame:
         return self._take(lambda camera: _one(camera, timeout_s, "all"))
 
@@ -167,6 +177,8 @@ class ReconnectingCamera(CameraBase):
         camera = lost.reopened()
         try:
             self._restore(camera)
+            for subscription, names in self._told:
+                camera.on_event(subscription.deliver, *names)
             camera.start()
         except BaseException:
             camera.close()

@@ -313,3 +313,13 @@ class EventMessage:
             return CommandPacket(Command.EVENT, request_id, item, flags | Flag.EXTENDED).pack()
         item = _EVENT.pack(_EVENT.size, self.event_id, 0, self.block_id, self.timestamp_ns)
         return CommandPacket(Command.EVENT, request_id, item, flags).pack()
+
+
+def unpack_events(command: CommandPacket) -> list[EventMessage]:
+    """Read the events of an EVENT command, which may carry several; raises `RemoteProtocolError`."""
+    extended = Flag.EXTENDED in command.flags
+    item = _EXTENDED_EVENT if extended else _EVENT
+    if command.command != Command.EVENT or not command.payload or len(command.payload) % item.size:
+        raise RemoteProtocolError(f"command 0x{command.command:04x} of {len(command.payload)} bytes is no EVENT")
+    # The first half-word is 0 or the item's size, the last fields are the same in both forms.
+    return [EventMessage(each[1], each[-2], each[-1], extended) for each in item.iter_unpack(command.payload)]

@@ -98,7 +98,7 @@ def discover(timeout_s: float = 0.5, interfaces: Sequence[str] | None = None) ->
     """
     with contextlib.ExitStack() as stack:
         asking: dict[socket.socket, str] = {}
-        for interface in _chosen(interfaces):
+        for interface in chosen_interfaces(interfaces):
             with contextlib.suppress(AddressError):  # an interface that went down meanwhile
                 asking[stack.enter_context(sockets.open_client(interface.address))] = interface.address
         for sock, address in asking.items():
@@ -170,7 +170,11 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _chosen(wanted: Sequence[str] | None) -> list[Interface]:
+def chosen_interfaces(wanted: Sequence[str] | None = None) -> list[Interface]:
+    """Give the interfaces that are named, else those that `HELIOGRAPH_INTERFACES` names, else all.
+
+    Raises `AddressError` for one that does not exist.
+    """
     present = interfaces()
     if wanted is None:
         restriction = os.environ.get(INTERFACES_VARIABLE, "")

@@ -126,6 +126,18 @@ class NodeMapFeatures(Features):
                 raise RemoteStatusError(f"the camera did not finish {name} within {_COMMAND_S:g} s", Status.BUSY)
             time.sleep(0.005)
 
+    def event_names(self) -> dict[int, str]:
+        """Give the camera's events by their ids: the entry of EventSelector that the event's port is named after."""
+        entries = self.describe("EventSelector").entries if "EventSelector" in self else {}
+        with self._lock:
+            nodes = [_inner(node) for node in self._map.nodes]
+            ports = {int(node.event_id, 16): str(node.name) for node in nodes if node.event_id}
+        named = {}
+        for event_id, port in ports.items():
+            fitting = [entry for entry in entries if entry in port]
+            named[event_id] = max(fitting, key=len, default=f"0x{event_id:04X}")
+        return named
+
     def _is_done(self, name: str) -> bool:
         with self._asked(name) as node:
             return bool(node.is_done())
