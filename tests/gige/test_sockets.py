@@ -41,7 +41,7 @@ def test_stream_is_never_fragmented(address: str) -> None:
 def test_any_number_of_receivers_hears_a_stream_to_a_group(address: str) -> None:
     group = "239.255.39.56"
     with open_stream_source(address) as source, ExitStack() as stack:
-        hosts = []
+        hosts: list[socket.socket] = []
         for port in (0, None):
             host = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -54,7 +54,7 @@ def pack_tail(image_bytes: int, values: Mapping[Chunk, float]) -> bytes:
     """Give what follows the image: zeros up to a whole word, the image's own id and length, and a chunk for each value.
 
     >>> pack_tail(6, {CHUNKS[0]: 3}).hex(" ", 4)
-    '00000000 00010000 00080000 00000000 00030000 00020000 0008'
+    '0000 00000001 00000008 00000000 00000003 00000002 00000008'
     """
     fill_bytes = -image_bytes % _WORD_BYTES
     parts = [bytes(fill_bytes), _END.pack(IMAGE_ID, image_bytes + fill_bytes)]

@@ -33,8 +33,8 @@ class _Numbered:
 
 
 class _Signal(Enum):
-    RESEND = auto()
-    """Packets were asked for again while no frame was to be sent."""
+    WAKE = auto()
+    """There is something else to do than to send a frame."""
 
 
 class Acquisition:
@@ -94,6 +94,7 @@ class Acquisition:
         """
         self._overdue_ns = time.monotonic_ns() + (0 if abort else _LAST_FRAME_NS)
         self._stop.set()
+        self._wake()
         threads, self._threads = self._threads, []
         for thread in threads:
             if thread is not threading.current_thread():
@@ -119,27 +120,37 @@ class Acquisition:
         sender = self._sender
         if sender is not None:
             sender.ask_again(block_id, first, last)
-            # Full means that the sender is about to wake up anyway.
-            with contextlib.suppress(queue.Full):
-                self._queue.put_nowait(_Signal.RESEND)
+            self._wake()
+
+    def _wake(self) -> None:
+        # Full means that the sender is about to wake up anyway.
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(_Signal.WAKE)
 
     def _capture(self, gate: TriggerGate | None) -> None:
         taken = 0
         try:
             while not self._stop.is_set() and taken != self._frame_count:
-                with contextlib.suppress(FrameTimeoutError):
-                    frame = self._camera.grab(_POLL_S)
-                    if gate is None or gate.passes(frame.timestamp_ns):
-                        taken += 1
-                        # A free-running sensor's numbers tell which frames were lost; a triggered one's would tell of
-                        # frames that nobody wanted.
-                        number = frame.id if gate is None else taken
-                        self._pass_on(_Numbered(frame, number, taken == self._frame_count))
+                taken += self._take(gate, taken + 1)
             if not self._stop.is_set():
                 self._camera.stop()
         except Exception as error:
             # In order behind the frames: those taken before a camera ended are still sent.
             self._pass_on(error)
+
+    def _take(self, gate: TriggerGate | None, count: int) -> bool:
+        """Take a frame and pass it on, as number `count`; False when there is none, or none that was asked for."""
+        try:
+            frame = self._camera.grab(_POLL_S)
+        except FrameTimeoutError:
+            return False
+        if gate is not None and not gate.passes(frame.timestamp_ns):
+            return False
+        # A free-running sensor's own numbers tell which frames were lost; a triggered one's would tell of frames that
+        # nobody wanted.
+        number = frame.id if gate is None else count
+        self._pass_on(_Numbered(frame, number, count == self._frame_count))
+        return True
 
     def _pass_on(self, item: _Numbered | Exception) -> None:
         # A sensor runs on while the link is slow: its driver drops what nobody takes, and frame ids show the gap.
@@ -152,18 +163,23 @@ class Acquisition:
         prefer_promptness()
         try:
             while not self._stop.is_set():
-                with contextlib.suppress(queue.Empty):
-                    item = self._queue.get(timeout=_POLL_S)
-                    if isinstance(item, Exception):
-                        raise item
-                    if isinstance(item, _Numbered):
-                        self._send_frame(sender, item)
-                    sender.answer()
+                self._handle(sender)
         except Exception as error:
             # The end of the line for whatever a driver or a socket may raise: the server reports it and lives on.
             if not self._stop.is_set():
                 self._stop.set()
                 self.on_ended(error)
+
+    def _handle(self, sender: StreamSender) -> None:
+        try:
+            item = self._queue.get(timeout=_POLL_S)
+        except queue.Empty:
+            return
+        if isinstance(item, Exception):
+            raise item
+        if isinstance(item, _Numbered):
+            self._send_frame(sender, item)
+        sender.answer()
 
     def _send_frame(self, sender: StreamSender, item: _Numbered) -> None:
         self._report(item.frame, sender.block_id(item.number))
