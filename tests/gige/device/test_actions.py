@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,15 +50,24 @@ def status(bench: Bench, command: ActionCommand, request_id: int = 9, client: tu
     return ack.status
 
 
+def taker(fired: list[tuple[str, int]]) -> Callable[[str, int], bool]:
+    """Give what takes every trigger and remembers it."""
+
+    def take(source: str, time_ns: int) -> bool:
+        fired.append((source, time_ns))
+        return True
+
+    return take
+
+
 @given(U32, st.tuples(U32, U32), st.tuples(U32, U32), st.builds(ActionCommand, U32, U32, U32))
 def test_an_action_fires_where_keys_are_equal_and_masks_meet(
     device_key: int, groups: tuple[int, int], masks: tuple[int, int], command: ActionCommand
 ) -> None:
-    fired: list[str] = []
-    keys = ActionKeys(device_key, [*groups], [*masks])
-    actions = Actions(keys, lambda source, time_ns: fired.append(source) or True)  # type: ignore[func-returns-value]
+    fired: list[tuple[str, int]] = []
+    actions = Actions(ActionKeys(device_key, [*groups], [*masks]), taker(fired))
     expected = [
-        f"Action{signal}"
+        (f"Action{signal}", 1)
         for signal in (0, 1)
         if command.device_key == device_key
         and command.group_key == groups[signal]
@@ -76,7 +86,7 @@ def test_an_action_fires_where_keys_are_equal_and_masks_meet(
 def test_a_scheduled_action_is_told_shortly_before_its_time_with_its_time() -> None:
     fired: list[tuple[str, int]] = []
     keys = ActionKeys(7, [5, 5], [0b011, 0b110])
-    actions = Actions(keys, lambda *trigger: fired.append(trigger) or True)  # type: ignore[func-returns-value]
+    actions = Actions(keys, taker(fired))
     actions.receive(at(900 * MS), now_ns=0)
     actions.receive(at(500 * MS), now_ns=0)
     assert actions.next_deadline() == 480 * MS

@@ -330,3 +330,115 @@ def test_timestamp_latch_is_the_time_since_boot(client: Client) -> None:
     assert client.write((Register.TIMESTAMP_CONTROL, 1)) == [gvcp.Status.INVALID_PARAMETER]
     frequency = client.read(Register.TIMESTAMP_FREQUENCY_HIGH) << 32 | client.read(Register.TIMESTAMP_FREQUENCY_LOW)
     assert frequency == 1_000_000_000
+
+
+def write_name(client: Client, name: bytes) -> int:
+    client.send(Command.WRITEMEM, gvcp.pack_memory(Register.USER_DEFINED_NAME, name.ljust(16, b"\0")))
+    return client.receive().status
+
+
+def write_text(client: Client, address: int, text: bytes) -> int:
+    client.send(Command.WRITEMEM, gvcp.pack_memory(address, text.ljust(128, b"\0")))
+    return client.receive().status
+
+
+def test_name_and_user_sets_outlive_the_server(camera: PatternCamera, address: str, tmp_path: Path) -> None:
+    with GigeDeviceServer(camera, address, state_dir=tmp_path) as server:
+        client = Client(address)
+        at = {name: feature_address(server, name) for name in server._features}
+        assert client.write((CCP, 2), (at["Width"], 320), (at["UserSetSelector"], 8), (at["UserSetSave"], 1)) == [0] * 4
+        assert write_text(client, at["UserSetDescription"], b"half") == 0
+        assert client.write((at["UserSetDefault"], 8)) == [0]
+        assert write_name(client, b"sixteen--letters") == 0
+        until(lambda: "sixteen--letters" in next(tmp_path.iterdir()).read_text())
+        client.socket.close()
+    again = PatternCamera()
+    with GigeDeviceServer(again, address, state_dir=tmp_path) as server:
+        assert server.name == "sixteen--letters"
+        assert again.features["Width"] == 320
+        assert server._features["UserSetDefault"] == "UserSet8"
+        client = Client(address)
+        at = {name: feature_address(server, name) for name in server._features}
+        assert client.write((CCP, 2), (at["UserSetLoad"], 1)) == [0, 0]
+        assert again.features["Width"] == 640, "Default is what the camera came with"
+        assert client.write((at["UserSetSave"], 1), (at["UserSetSelector"], 99)) == [
+            gvcp.Status.ACCESS_DENIED,
+            gvcp.Status.INVALID_PARAMETER,
+        ]
+        client.socket.close()
+    assert GigeDeviceServer(again, address, "given", state_dir=tmp_path).name == "given"
+
+
+def test_events_reach_the_message_channel_until_they_are_heard(
+    server: GigeDeviceServer, client: Client, receiver: socket.socket
+) -> None:
+    at = {name: feature_address(server, name) for name in server._features}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as messages:
+        messages.bind(("127.0.0.1", 0))
+        messages.settimeout(5)
+        open_stream(client, receiver)
+        route = (Register.MESSAGE_CHANNEL_DESTINATION, 0x7F000001), (Register.MESSAGE_CHANNEL_TIMEOUT, 20)
+        port = (Register.MESSAGE_CHANNEL_PORT, messages.getsockname()[1])
+        assert client.write(*route, port, (at["EventSelector"], 0), (at["EventNotification"], 1)) == [0] * 5
+        assert client.write((at["AcquisitionStart"], 1)) == [0]
+        data, sender = messages.recvfrom(2048)
+        assert sender == (server.address, client.read(Register.MESSAGE_CHANNEL_SOURCE_PORT))
+        command = CommandPacket.unpack(data)
+        assert (command.command, command.ack_required) == (Command.EVENT, True)
+        size, event_id, channel, block_id, timestamp_ns = struct.unpack(">HHHHQ", command.payload)
+        assert (size, event_id, channel, block_id) == (16, 0x9001, 0, 1)
+        leader = receiver.recv(2048)
+        assert struct.unpack_from(">Q", leader, 12) == (timestamp_ns,)
+        # Unheard, it comes again; heard, it does not.
+        repeated = next(data for data in iter(lambda: messages.recv(2048), b"") if data == command.pack())
+        messages.sendto(AckPacket(0, Command.EVENT + 1, CommandPacket.unpack(repeated).request_id).pack(), sender)
+        until(lambda: command.request_id not in server._messages._waiting)
+
+
+def test_an_action_reaches_the_sensor(server: GigeDeviceServer, client: Client, receiver: socket.socket) -> None:
+    at = {name: feature_address(server, name) for name in server._features}
+    source = server._features.describe("TriggerSource").entries["Action1"]
+    open_stream(client, receiver)
+    assert client.write((at["TriggerMode"], 1), (at["TriggerSource"], source), (at["AcquisitionStart"], 1)) == [0] * 3
+    keys = [
+        (Register.ACTION_DEVICE_KEY, 1),
+        (Register.ACTION_GROUP_KEY_0 + 16, 2),
+        (Register.ACTION_GROUP_MASK_0 + 16, 4),
+    ]
+    assert client.write(*keys) == [0, 0, 0]
+    time_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 200_000_000
+    command = gvcp.ActionCommand(1, 2, 0xFF, time_ns)
+    for _ in range(2):
+        client.socket.sendto(command.pack(900), (server.address, gvcp.PORT))
+        assert client.receive().status == 0
+    leader = receiver.recv(2048)
+    (timestamp_ns,) = struct.unpack_from(">Q", leader, 12)
+    # The camera takes 100 frames/s; a busy machine may miss some.
+    assert 0 <= timestamp_ns - time_ns < 5_000_000_000
+    late = gvcp.ActionCommand(1, 2, 0xFF, time_ns)
+    client.socket.sendto(late.pack(901), (server.address, gvcp.PORT))
+    assert client.receive().status == gvcp.Status.ACTION_LATE
+
+
+def test_strangers_get_no_answer(camera: PatternCamera, address: str) -> None:
+    with GigeDeviceServer(camera, address, allow=["10.0.0.0/8"]) as server:
+        client = Client(address)
+        client.send(Command.DISCOVERY, b"")
+        until(lambda: server._control.rejected_datagrams == 1)
+        client.socket.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            client.receive()
+        client.socket.close()
+
+
+def test_force_ip_is_told_to_the_owner_once(
+    server: GigeDeviceServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    mac = server.identity.mac.to_bytes(6, "big")
+    wanted = bytes(2) + mac + bytes(12) + bytes([10, 0, 0, 9]) + bytes(32)
+    for _ in range(2):
+        client.send(Command.FORCEIP, wanted)
+        assert client.receive().status == gvcp.Status.ACCESS_DENIED
+    until(lambda: "wants it at 10.0.0.9" in caplog.text)
+    assert caplog.text.count("10.0.0.9") == 1
+    assert client.read(Register.CURRENT_IP) == int.from_bytes(socket.inet_aton(server.address), "big")
