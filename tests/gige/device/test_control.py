@@ -2,6 +2,7 @@
 
 import ipaddress
 import struct
+import threading
 from typing import Any
 
 import pytest
@@ -232,6 +233,51 @@ def test_repeated_write_is_answered_and_not_done_again() -> None:
     assert writes[2:] == [struct.pack(">I", 8)]
 
 
+def test_a_write_repeated_after_control_went_to_another_is_refused(bench: Bench) -> None:
+    bench.take_control()
+    write = CommandPacket(Command.WRITEREG, 500, gvcp.pack_writes([(Register.STREAM_CHANNEL_PACKET_DELAY, 7)]))
+    assert [ack.status for ack in bench.send(write, CONTROLLER)] == [0]
+    assert bench.write(CCP, 0) == 0
+    bench.take_control(OTHER)
+    assert [ack.status for ack in bench.send(write, CONTROLLER)] == [Status.ACCESS_DENIED]
+    assert bench.write(CCP, 0, OTHER) == 0
+    bench.take_control()
+    bench.state.packet_delay_ns = 0
+    assert [ack.status for ack in bench.send(write, CONTROLLER)] == [0]
+    assert bench.state.packet_delay_ns == 7, "control that went and came back begins anew"
+    bench.control.handle_timer(bench.now_ns + 3000 * MS)
+    assert [ack.status for ack in bench.send(write, CONTROLLER)] == [Status.ACCESS_DENIED]
+
+
+def test_a_job_of_a_client_that_lost_control_changes_nothing(bench: Bench) -> None:
+    bench.take_control()
+    address = FEATURES_ADDRESS + 0x100 * bench.features.names().index("Note")
+    command = CommandPacket(Command.WRITEMEM, 500, gvcp.pack_memory(address, b"late".ljust(128, b"\0")))
+    assert bench.send(command, CONTROLLER) == []
+    job = bench.control.next_job()
+    bench.state.release_control(ControlLost(CONTROLLER))
+    bench.take_control(OTHER)
+    assert bench.control.execute(job.command, job.client, bench.now_ns).status == Status.ACCESS_DENIED
+    assert bench.camera.features["Note"] == ""
+
+
+def test_events_of_two_threads_are_all_told() -> None:
+    state = DeviceState()
+    control = DeviceControl(state, RegisterMap([]), Actions(state.actions, lambda source, time_ns: True))
+    count, told = 20_000, 0
+
+    def rename() -> None:
+        for number in range(count):
+            state.write_user_name(str(number))
+
+    worker = threading.Thread(target=rename)
+    worker.start()
+    while worker.is_alive():
+        told += len(control.events())
+    worker.join()
+    assert told + len(control.events()) == count
+
+
 def test_chatter_of_others_makes_no_repeat_new(bench: Bench) -> None:
     bench.take_control()
     command = CommandPacket(Command.READREG, 500, gvcp.pack_addresses([FEATURES_ADDRESS]))
@@ -278,7 +324,7 @@ def test_garbage_is_counted_and_ignored(data: bytes) -> None:
 
 ADDRESSES = st.one_of(
     st.sampled_from([int(register) for register in Register]),
-    st.integers(FEATURES_ADDRESS, FEATURES_ADDRESS + 0x2000),
+    st.integers(FEATURES_ADDRESS, FEATURES_ADDRESS + 0x4000),
     st.integers(XML_ADDRESS, XML_ADDRESS + 0x1000),
     st.integers(0, 0xFFFF_FFFF),
 )
@@ -289,6 +335,13 @@ PAYLOADS = st.one_of(
     st.lists(st.tuples(ADDRESSES, VALUES), max_size=3).map(gvcp.pack_writes),
     st.tuples(ADDRESSES, st.integers(0, 600)).map(lambda pair: gvcp.pack_memory_read(*pair)),
     st.tuples(ADDRESSES, st.binary(max_size=24)).map(lambda pair: gvcp.pack_memory(*pair)),
+    st.tuples(ADDRESSES, st.binary(min_size=128, max_size=128)).map(lambda pair: gvcp.pack_memory(*pair)),
+    # Keys of 0 are those that a camera has before a client gives it others.
+    st.tuples(st.integers(0, 1), st.integers(0, 1), VALUES).map(lambda keys: struct.pack(">III", *keys)),
+    st.tuples(st.integers(0, 1), st.integers(0, 1), VALUES, st.integers(0, (1 << 64) - 1)).map(
+        lambda keys: struct.pack(">IIIQ", *keys)
+    ),
+    st.binary(min_size=48, max_size=48).map(lambda rest: bytes(2) + MAC + rest),
 )
 CODES = st.one_of(st.sampled_from([int(command) for command in Command]), st.integers(0, 0xFFFF))
 COMMANDS = st.builds(
@@ -296,9 +349,9 @@ COMMANDS = st.builds(
     CODES,
     st.integers(0, 0xFFFF),
     PAYLOADS,
-    st.sampled_from([Flag.ACK_REQUIRED, Flag.NONE, Flag.ACK_REQUIRED | Flag.EXTENDED]),
+    st.integers(0, 255).map(Flag),
 )
-CLIENTS = st.sampled_from([CONTROLLER, OTHER])
+CLIENTS = st.sampled_from([CONTROLLER, OTHER, ("8.8.8.8", 53), ("127.0.0.1", 65535)])
 STEPS = st.one_of(
     st.tuples(CLIENTS, COMMANDS.map(CommandPacket.pack)),
     st.tuples(CLIENTS, st.binary(max_size=64)),
@@ -306,14 +359,14 @@ STEPS = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(STEPS, st.booleans(), st.integers(0, 4000 * MS)), max_size=40))
+@given(st.lists(st.tuples(STEPS, st.booleans(), st.booleans(), st.integers(0, 4000 * MS)), max_size=40))
 def test_no_sequence_of_datagrams_breaks_the_camera(
-    make_bench: Any, steps: list[tuple[tuple[tuple[str, int], bytes], bool, int]]
+    make_bench: Any, steps: list[tuple[tuple[tuple[str, int], bytes], bool, bool, int]]
 ) -> None:
     bench = make_bench()
-    for (client, data), work, wait_ns in steps:
+    for (client, data), broadcast, work, wait_ns in steps:
         bench.now_ns += wait_ns
-        bench.control.receive_datagram(data, client, bench.now_ns)
+        bench.control.receive_datagram(data, client, bench.now_ns, broadcast=broadcast)
         if work:
             bench.run_jobs()
         bench.control.handle_timer(bench.now_ns)
@@ -324,3 +377,31 @@ def test_no_sequence_of_datagrams_breaks_the_camera(
     bench.run_jobs()
     bench.control.datagrams_to_send()
     assert len(bench.ask(Command.DISCOVERY, client=("10.0.0.9", 1)).payload) == 0xF8
+
+
+def test_no_flood_grows_the_camera(make_bench: Any) -> None:
+    bench = make_bench()
+    bench.take_control()
+    for register, value in ((Register.ACTION_GROUP_KEY_0, 1), (Register.ACTION_GROUP_MASK_0, 1)):
+        assert bench.write(register, value) == 0
+    later = struct.pack(">IIIQ", 0, 1, 1, bench.now_ns + 10**15)
+    floods = [
+        CommandPacket(Command.READREG, 0, gvcp.pack_addresses([FEATURES_ADDRESS])),
+        CommandPacket(Command.ACTION, 0, struct.pack(">III", 0, 1, 1)),
+        CommandPacket(Command.ACTION, 0, later, Flag.ACK_REQUIRED | Flag.SCHEDULED),
+        CommandPacket(Command.WRITEREG, 0, gvcp.pack_writes([(Register.STREAM_CHANNEL_PACKET_DELAY, 1)])),
+        CommandPacket(Command.FORCEIP, 0, force_ip(MAC, "10.0.0.9")),
+        CommandPacket(Command.PACKETRESEND, 0, bytes(12)),
+    ]
+    for number in range(2000):
+        for flood in floods:
+            packed = CommandPacket(flood.command, number + 1, flood.payload, flood.flags).pack()
+            bench.control.receive_datagram(packed, ("10.0.0.1", 50_000 if number % 2 else number), bench.now_ns)
+        # What the server's loop takes each turn.
+        bench.control.datagrams_to_send()
+        bench.control.events()
+    control = bench.control
+    assert len(control._unfinished) <= 64
+    assert len(control._jobs) <= 64
+    assert len(control._exchanges) <= 256
+    assert len(bench.actions._scheduled) <= 16
