@@ -37,6 +37,37 @@ def test_the_serial_number_is_that_of_scene_and_seed() -> None:
     assert len(set(numbers)) == 3
 
 
+def test_a_serial_number_may_be_given() -> None:
+    with heliograph.open("sim://bench?serial=CAM-7") as camera:
+        assert camera.features["DeviceSerialNumber"] == "CAM-7"
+
+
+@pytest.mark.parametrize(
+    ("url", "size_px", "highest_hz"),
+    [
+        ("sim://bench?sensor=imx477", (4056, 3040), 2_000),
+        ("sim://test-card?sensor=imx296", (1456, 1088), 60.38),
+        ("sim://test-card?sensor=imx219", (3280, 2464), 21.19),
+    ],
+)
+def test_a_sensor_brings_its_size_and_name(url: str, size_px: tuple[int, int], highest_hz: float) -> None:
+    with heliograph.open(url, pixel_format="NV12") as camera:
+        assert str(camera.features["DeviceModelName"]).endswith(url.rsplit("=", 1)[1].upper())
+        assert camera.features.describe("AcquisitionFrameRate").maximum == pytest.approx(highest_hz, abs=0.01)
+        frame = camera.grab()
+        assert (frame.width, frame.height) == size_px
+
+
+def test_an_eighth_of_the_hq_sensor_has_an_odd_size() -> None:
+    with heliograph.open("sim://test-card?sensor=imx477", pixel_format="BGR8", binning=8) as camera:
+        camera.features["Width"] = 507
+        frame = camera.grab()
+        assert frame.data.shape == (380, 507, 3)
+        # The last column is lit as its neighbours are: it has no dark edge of the sensor in it.
+        assert abs(float(frame.data[:, -1].mean()) - float(frame.data[:, -2].mean())) < 12
+        assert read(frame.to("Mono8")).frame_id == frame.id
+
+
 def test_phase_and_drift_come_from_the_url() -> None:
     with heliograph.open("sim://bench?phase_us=50000&drift_ppm=1000", frame_rate_hz=100) as camera:
         first, second, third = camera.frames(3)
@@ -49,13 +80,19 @@ def test_phase_and_drift_come_from_the_url() -> None:
     [
         ("sim://blue-dwarf", "no scene 'blue-dwarf'; sim:// has red-giant, test-card, bench"),
         ("sim://", "sim:// has red-giant"),
-        ("sim://bench?pass_s=3", "no parameter 'pass_s'; it has seed, phase_us, drift_ppm"),
-        ("sim://red-giant?moon=1", "it has seed, phase_us, drift_ppm, pass_s"),
+        ("sim://bench?pass_s=3", "no parameter 'pass_s'; it has seed, serial, phase_us"),
+        ("sim://red-giant?moon=1", "jitter_us, pipeline, pass_s"),
         ("sim://red-giant?pass_s=0", "possible is 1 to 1e\\+06"),
         ("sim://bench?seed=1.5", "whole number"),
         ("sim://bench?seed=-1", "possible is 0 to"),
         ("sim://bench?drift_ppm=nan", "cannot be nan"),
         ("sim://bench?seed=red", "no number"),
+        ("sim://bench?pipeline=5", "possible is 2 to 4"),
+        ("sim://bench?pipeline=2.5", "whole number"),
+        ("sim://bench?sensor=imx500", "there is no sensor 'imx500'; sim:// has imx477, imx219, imx708, imx296"),
+        ("sim://red-giant?sensor=imx477", "no parameter 'sensor'"),
+        ("sim://bench?serial=", "1 to 15 printable ASCII characters"),
+        ("sim://bench?serial=sixteen-letters!", "1 to 15 printable ASCII characters"),
     ],
 )
 def test_a_wrong_url_is_told_what_exists(url: str, told: str) -> None:

@@ -1,10 +1,13 @@
 """The camera against its own true times, on a clock that the test moves."""
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from heliograph.core import Clock, FeatureAccessError, Frame, FrameTimeoutError
-from heliograph.sim.camera import SimCamera
+from heliograph.sim.camera import Oscillator, SimCamera
 from heliograph.sim.clock import ManualClock
 from heliograph.sim.rendering import Renderer
 from heliograph.sim.sensor import SensorModel
@@ -23,7 +26,7 @@ def test_frames_begin_at_start_plus_phase_plus_whole_drifting_periods(
     small: SensorModel, clock: ManualClock, phase_ns: int, drift_ppm: float
 ) -> None:
     pictures = Renderer(DawnScene(1.0), small, seed=1)
-    camera = SimCamera("dawn", pictures, small, clock, phase_ns=phase_ns, drift_ppm=drift_ppm)
+    camera = SimCamera("dawn", pictures, small, clock, oscillator=Oscillator(phase_ns, drift_ppm))
     camera.features["AcquisitionFrameRate"] = 10
     start_ns = clock.now_ns()
     for k, frame in enumerate(taken(camera, 12), 1):
@@ -120,13 +123,80 @@ def test_a_frame_too_far_away_is_a_timeout_and_comes_later(dawn: SimCamera, cloc
     assert dawn.grab().id == 2
 
 
-def test_a_new_frame_rate_acts_from_the_last_frame_on(dawn: SimCamera) -> None:
-    first, second = taken(dawn, 2)
-    dawn.features["AcquisitionFrameRate"] = 20
-    third = dawn.grab()
-    assert second.timestamp_ns - first.timestamp_ns == PERIOD_NS
-    assert third.timestamp_ns - second.timestamp_ns == PERIOD_NS // 2
-    assert third.id == 3
+@pytest.mark.parametrize("pipeline_frames", [2, 3, 4])
+def test_a_new_frame_rate_passes_the_pipeline_before_it_acts(
+    small: SensorModel, clock: ManualClock, pipeline_frames: int
+) -> None:
+    model = replace(small, pipeline_frames=pipeline_frames)
+    camera = SimCamera("dawn", Renderer(DawnScene(1.0), model, seed=1), model, clock)
+    camera.features["AcquisitionFrameRate"] = 10
+    camera.grab()
+    camera.features["AcquisitionFrameRate"] = 20
+    times_ns = [frame.timestamp_ns for frame in taken(camera, 8)]
+    # Asked for while frame 1 exposes: frame 1 + pipeline is the first that lasts as long.
+    wanted = [PERIOD_NS] * (pipeline_frames - 1) + [PERIOD_NS // 2] * (8 - pipeline_frames)
+    assert np.diff(times_ns).tolist() == wanted
+
+
+def test_frames_last_whole_lines_and_keep_a_period_that_is_none(small: SensorModel, clock: ManualClock) -> None:
+    camera = SimCamera("dawn", Renderer(DawnScene(1.0), small, seed=1), small, clock)
+    camera.features["AcquisitionFrameRate"] = 30
+    times_ns = [frame.timestamp_ns for frame in taken(camera, 31)]
+    durations_ns = set(np.diff(times_ns).tolist())
+    assert durations_ns == {33_320_000, 33_340_000}
+    assert times_ns[-1] - times_ns[0] == pytest.approx(1e9, abs=20_000)
+    assert camera.features["AcquisitionFrameRate"] == 30
+
+
+def test_a_long_exposure_makes_its_own_frame_longer(dawn: SimCamera) -> None:
+    dawn.grab()
+    dawn.features["ExposureTime"] = 250_000
+    frames = taken(dawn, 3)
+    assert [frame.exposure_us for frame in frames] == [250_000] * 3
+    assert np.diff([frame.timestamp_ns for frame in frames]).tolist() == [250_020_000] * 2
+    assert dawn.features["AcquisitionFrameRate"] == pytest.approx(3.9997, rel=1e-4)
+
+
+def test_a_frame_that_began_before_a_change_is_as_it_was(dawn: SimCamera, clock: ManualClock) -> None:
+    dawn.grab()
+    clock.advance(100_000_000)
+    # Frame 2 is whole, frame 3 not begun.
+    dawn.features["Gain"] = 12
+    before, after = taken(dawn, 2)
+    assert (before.id, before.gain_db, after.gain_db) == (2, 0.0, 12.0)
+    assert after.data.mean() > before.data.mean() + 20
+
+
+def test_stamps_jitter_about_the_true_time(small: SensorModel, clock: ManualClock) -> None:
+    pictures = Renderer(DawnScene(1.0), small, seed=1)
+    camera = SimCamera("dawn", pictures, small, clock, oscillator=Oscillator(jitter_ns=20_000))
+    errors_ns = [frame.timestamp_ns - frame.metadata["true_time_ns"] for frame in taken(camera, 200)]
+    assert np.std(errors_ns) == pytest.approx(20_000, rel=0.2)
+    assert abs(np.mean(errors_ns)) < 5_000
+
+
+def test_frames_tell_line_time_temperature_and_time_of_day(small: SensorModel, dawn: SimCamera) -> None:
+    simulated = dawn.grab()
+    assert (simulated.line_time_ns, simulated.wall_time_ns) == (20_000, None)
+    assert simulated.temperature_c == pytest.approx(dawn.features["DeviceTemperature"], abs=0.1)
+    with SimCamera("dawn", Renderer(DawnScene(1.0), small, seed=1), small) as camera:
+        before_ns = time.time_ns()
+        frame = camera.grab()
+    assert frame.wall_time_ns is not None
+    assert before_ns <= frame.wall_time_ns <= time.time_ns()
+    apart_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    assert frame.wall_time_ns - frame.timestamp_ns == pytest.approx(apart_ns, abs=50_000_000)
+
+
+def test_rows_of_a_global_shutter_are_exposed_together(small: SensorModel, clock: ManualClock) -> None:
+    model = replace(small, global_shutter=True)
+    camera = SimCamera("dawn", Renderer(DawnScene(light_per_ms=20.0), model, seed=1), model, clock)
+    camera.features["PixelFormat"] = "BayerRG12"
+    frame = taken(camera, 3)[-1]
+    rows = frame.data.mean(axis=1)
+    assert abs(np.polyfit(np.arange(240), rows, 1)[0]) < 0.01
+    assert frame.line_time_ns == 0
+    assert clock.now_ns() == frame.timestamp_ns + 240 * 20_000 + 2_000_000
 
 
 def test_exposure_gain_and_black_level_act_on_the_next_frame(dawn: SimCamera) -> None:

@@ -65,9 +65,11 @@ class PhaseSteering:
         self, period_ns: float, shortest_ns: float, longest_ns: float = math.inf, line_time_ns: float | None = None
     ) -> None:
         """Take another period, other limits, and another line time; what is known of the sensor's rate is kept."""
+        timing = (self._period_ns, self.line_time_ns)
         self._period_ns, self._shortest_ns, self._longest_ns = round(period_ns), shortest_ns, longest_ns
         self.line_time_ns = line_time_ns or self.line_time_ns
-        self.restart()
+        if timing != (self._period_ns, self.line_time_ns):
+            self.restart()
 
     def restart(self) -> None:
         """Forget phase and requests: the sensor runs at its period, or will soon."""

@@ -20,6 +20,10 @@ class SensorClock(Protocol):
         """Read the clock."""
         ...
 
+    def wall_time_ns(self, time_ns: int) -> int | None:
+        """Give the time of day at `time_ns`, in ns since 1970; None when this clock knows nothing of days."""
+        ...
+
     def sleep_until_ns(self, time_ns: int) -> None:
         """Return when the clock shows `time_ns` or more."""
         ...
@@ -33,6 +37,10 @@ class BoottimeClock:
     def now_ns(self) -> int:
         """Read the clock."""
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def wall_time_ns(self, time_ns: int) -> int | None:
+        """Give the time of day at `time_ns`, by how far the two clocks are apart now."""
+        return time_ns + time.time_ns() - self.now_ns()
 
     def sleep_until_ns(self, time_ns: int) -> None:
         """Return when the clock shows `time_ns` or more."""
@@ -59,6 +67,10 @@ class ManualClock:
     def now_ns(self) -> int:
         """Read the clock."""
         return self._now_ns
+
+    def wall_time_ns(self, time_ns: int) -> int | None:
+        """Know nothing of days."""
+        return None
 
     def sleep_until_ns(self, time_ns: int) -> None:
         """Move the clock to `time_ns`, unless it is there already."""

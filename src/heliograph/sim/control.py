@@ -1,4 +1,4 @@
-"""What can be set on a simulated camera: SFNC features, with limits that follow from each other."""
+"""Settings of a simulated camera, and the SFNC features of its pictures' geometry and format."""
 
 from __future__ import annotations
 
@@ -11,21 +11,14 @@ from heliograph.core import Access, Feature, FeatureKind, FeatureValueError, Loc
 from heliograph.sim.development import FORMATS
 from heliograph.sim.sensor import (
     BINNINGS,
-    SIZE_STEP_PX,
     SMALLEST_SIZE_PX,
     SensorModel,
     SensorSettings,
-    highest_rate_hz,
     largest_size_px,
-    rate_hz,
 )
+from heliograph.sim.testpattern import TEST_PATTERNS
 
-_IMAGE, _ACQUISITION, _ANALOG = "ImageFormatControl", "AcquisitionControl", "AnalogControl"
-_LOWEST_RATE_HZ = 0.1
-_LONGEST_EXPOSURE_US = 10_000_000.0
-# IMX477: analogue gain up to 22.26.
-_HIGHEST_GAIN_DB = 26.95
-_HIGHEST_BLACK_LEVEL_DN = 1023.0
+_IMAGE = "ImageFormatControl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +45,38 @@ class Control:
         identity: Mapping[str, str],
         streaming: Callable[[], bool],
     ) -> None:
+        self.model = model
         self.settings = settings
         self.features = LocalFeatures(streaming)
-        self._model = model
         self._lock = threading.Lock()
         for name, text in identity.items():
             self._read_only(Feature(name, FeatureKind.STRING, access=Access.READ_ONLY), text)
         self._add_geometry()
         self._add_pixel_format()
-        self._add_acquisition()
-        self._add_analog()
+        self._add_test_pattern()
+
+    def add(self, feature: Feature, setting: str, limits: Callable[[], tuple[float, ...]] | None = None) -> None:
+        """Add a feature that is one of the settings."""
+        self.features.add(
+            feature,
+            read=lambda: getattr(self.settings, setting),
+            write=lambda value: self.set(setting, value),
+            limits=limits,
+        )
+
+    def set(self, setting: str, value: Any) -> None:
+        """Change one setting."""
+        self.update(lambda settings: replace(settings, **{setting: value}))
+
+    def update(self, change: Callable[[SensorSettings], SensorSettings]) -> None:
+        """Change settings by what they are."""
+        with self._lock:
+            self.settings = change(self.settings)
 
     def _add_geometry(self) -> None:
         axes = (
-            _Axis("width", "offset_x", "binning_x", "reverse_x", self._model.width_px),
-            _Axis("height", "offset_y", "binning_y", "reverse_y", self._model.height_px),
+            _Axis("width", "offset_x", "binning_x", "reverse_x", self.model.width_px),
+            _Axis("height", "offset_y", "binning_y", "reverse_y", self.model.height_px),
         )
         letters = ("X", "Y")
         for axis in axes:
@@ -91,7 +101,7 @@ class Control:
             self._binning(axis, name)
         for axis, letter in zip(axes, letters, strict=True):
             text = "Mirrors the picture before the region is cut out; a mosaic keeps its pattern."
-            self._add(Feature(f"Reverse{letter}", FeatureKind.BOOLEAN, _IMAGE, text), axis.reverse)
+            self.add(Feature(f"Reverse{letter}", FeatureKind.BOOLEAN, _IMAGE, text), axis.reverse)
 
     def _size(self, axis: _Axis) -> None:
         feature = Feature(
@@ -101,10 +111,14 @@ class Control:
             "Size of the picture, after binning.",
             unit="px",
             minimum=SMALLEST_SIZE_PX,
-            increment=SIZE_STEP_PX,
+            increment=1,
             locks_while_streaming=True,
         )
-        self._add(feature, axis.size, lambda: (SMALLEST_SIZE_PX, self._field_px(axis) - self._now(axis.offset)))
+        self.add(
+            feature,
+            axis.size,
+            lambda: (SMALLEST_SIZE_PX, self._field_px(axis) - self._now(axis.offset), self._step_px),
+        )
 
     def _offset(self, axis: _Axis, letter: str) -> None:
         feature = Feature(
@@ -114,16 +128,16 @@ class Control:
             "Where the picture begins in the binned and mirrored field.",
             unit="px",
             minimum=0,
-            increment=SIZE_STEP_PX,
+            increment=1,
         )
-        self._add(feature, axis.offset, lambda: (0, self._field_px(axis) - self._now(axis.size)))
+        self.add(feature, axis.offset, lambda: (0, self._field_px(axis) - self._now(axis.size), self._step_px))
 
     def _binning(self, axis: _Axis, name: str) -> None:
         feature = Feature(
             name,
             FeatureKind.INTEGER,
             _IMAGE,
-            "Sensor pixels averaged into one: 1, 2 or 4. The region keeps to its part of the scene.",
+            "Sensor pixels averaged into one: 1, 2, 4 or 8. The region keeps to its part of the scene.",
             minimum=BINNINGS[0],
             maximum=BINNINGS[-1],
             increment=1,
@@ -136,15 +150,7 @@ class Control:
     def _bin(self, axis: _Axis, name: str, binning: int) -> None:
         if binning not in BINNINGS:
             raise FeatureValueError(f"{name} cannot be {binning}: possible are {', '.join(map(str, BINNINGS))}")
-        with self._lock:
-            before = self._now(axis.binning)
-            field_px = largest_size_px(axis.sensor_size_px, binning)
-            size_px, offset_px = (
-                self._now(each) * before // binning // SIZE_STEP_PX * SIZE_STEP_PX for each in (axis.size, axis.offset)
-            )
-            size_px = min(max(size_px, SMALLEST_SIZE_PX), field_px)
-            changes = {axis.binning: binning, axis.size: size_px, axis.offset: min(offset_px, field_px - size_px)}
-            self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]  # names and types are those of _Axis
+        self.update(lambda settings: _binned(settings, axis, binning))
 
     def _add_pixel_format(self) -> None:
         feature = Feature(
@@ -158,73 +164,47 @@ class Control:
         self.features.add(
             feature,
             read=lambda: self.settings.pixel_format.name,
-            write=lambda name: self._set("pixel_format", PixelFormat.parse(name)),
+            write=lambda name: self.update(lambda settings: _formatted(settings, PixelFormat.parse(name))),
         )
 
-    def _add_acquisition(self) -> None:
-        rate = Feature(
-            "AcquisitionFrameRate",
-            FeatureKind.FLOAT,
-            _ACQUISITION,
-            "Frames per second. A long exposure or a tall picture lowers it, and gives it back when it shrinks again.",
-            unit="Hz",
+    def _add_test_pattern(self) -> None:
+        feature = Feature(
+            "TestPattern",
+            FeatureKind.ENUMERATION,
+            _IMAGE,
+            "Picture that is sent instead of what the sensor sees.",
+            entries=TEST_PATTERNS,
         )
-        self.features.add(
-            rate,
-            read=lambda: rate_hz(self._model, self.settings),
-            write=lambda value: self._set("wanted_rate_hz", value),
-            limits=lambda: (_LOWEST_RATE_HZ, highest_rate_hz(self._model, self.settings)),
-        )
-        exposure = Feature(
-            "ExposureTime",
-            FeatureKind.FLOAT,
-            _ACQUISITION,
-            "Time for which a row collects light.",
-            unit="us",
-            minimum=self._model.line_time_ns / 1e3,
-            maximum=_LONGEST_EXPOSURE_US,
-        )
-        self._add(exposure, "exposure_us")
-
-    def _add_analog(self) -> None:
-        gain = Feature(
-            "Gain",
-            FeatureKind.FLOAT,
-            _ANALOG,
-            "Amplification before the converter.",
-            unit="dB",
-            minimum=0.0,
-            maximum=_HIGHEST_GAIN_DB,
-        )
-        self._add(gain, "gain_db")
-        black = Feature(
-            "BlackLevel",
-            FeatureKind.FLOAT,
-            _ANALOG,
-            "What darkness reads, in numbers of a 12-bit picture whatever the format.",
-            unit="DN",
-            minimum=0.0,
-            maximum=_HIGHEST_BLACK_LEVEL_DN,
-        )
-        self._add(black, "black_level_dn")
-
-    def _add(self, feature: Feature, setting: str, limits: Callable[[], tuple[float, float]] | None = None) -> None:
-        self.features.add(
-            feature,
-            read=lambda: getattr(self.settings, setting),
-            write=lambda value: self._set(setting, value),
-            limits=limits,
-        )
+        self.add(feature, "test_pattern")
 
     def _read_only(self, feature: Feature, value: int | str) -> None:
         self.features.add(feature, read=lambda: value)
-
-    def _set(self, setting: str, value: Any) -> None:
-        with self._lock:
-            self.settings = replace(self.settings, **{setting: value})
 
     def _now(self, setting: str) -> int:
         return int(getattr(self.settings, setting))
 
     def _field_px(self, axis: _Axis) -> int:
-        return largest_size_px(axis.sensor_size_px, self._now(axis.binning))
+        return largest_size_px(axis.sensor_size_px, self._now(axis.binning), self._step_px)
+
+    @property
+    def _step_px(self) -> int:
+        return self.settings.pixel_format.size_increment
+
+
+def _formatted(settings: SensorSettings, pixel_format: PixelFormat) -> SensorSettings:
+    """Give the settings with another format: sizes and offsets that it cannot have become the next smaller ones."""
+    step = pixel_format.size_increment
+    region = {name: getattr(settings, name) // step * step for name in ("width", "height", "offset_x", "offset_y")}
+    return replace(settings, pixel_format=pixel_format, **region)
+
+
+def _binned(settings: SensorSettings, axis: _Axis, binning: int) -> SensorSettings:
+    """Give the settings with another binning: the region keeps to its part of the scene, as far as its steps allow."""
+    step, before = settings.pixel_format.size_increment, getattr(settings, axis.binning)
+    field_px = largest_size_px(axis.sensor_size_px, binning, step)
+    size_px, offset_px = (
+        getattr(settings, each) * before // binning // step * step for each in (axis.size, axis.offset)
+    )
+    size_px = min(max(size_px, SMALLEST_SIZE_PX), field_px)
+    changes = {axis.binning: binning, axis.size: size_px, axis.offset: min(offset_px, field_px - size_px)}
+    return replace(settings, **changes)

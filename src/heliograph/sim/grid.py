@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from heliograph.sim.sensor import SensorModel, SensorSettings
+from heliograph.sim.sensor import SensorModel, SensorSettings, row_delay_ns
 
 MOSAIC = ((0, 1), (1, 2))
 """Channel (0 red, 1 green, 2 blue) of a photosite by parity of row and column: RGGB."""
@@ -34,9 +34,11 @@ def mosaic_grids(
     """Give the points whose mean is what each photosite of one mosaic colour sees, for a frame begun at `start_ns`.
 
     A binned photosite sees the mean of its sensor pixels: bilinear sampling in the middle of four is the mean of the
-    four, so binning by 2 takes one grid and by 4 takes four. Mirrored pictures look at the scene through a mirror
-    before the sensor: a picture's mosaic begins with red whatever is reversed.
+    four, so binning by 2 takes one grid, by 4 four and by 8 sixteen. Mirrored pictures look at the scene through a
+    mirror before the sensor: a picture's mosaic begins with red whatever is reversed. A size that is odd is rounded
+    up: a mosaic has whole cells.
     """
+    row_ns = row_delay_ns(model, settings)
     xs, step_x_px = _points(
         model.width_px, settings.offset_x + column_parity, settings.binning_x, reverse=settings.reverse_x
     )
@@ -49,10 +51,10 @@ def mosaic_grids(
             y_px=y_px,
             step_x_px=step_x_px,
             step_y_px=step_y_px,
-            columns=settings.width // 2,
-            rows=settings.height // 2,
-            time_ns=start_ns + row_parity * model.line_time_ns + settings.exposure_us * 500,
-            row_ns=2 * model.line_time_ns,
+            columns=(settings.width + 1) // 2,
+            rows=(settings.height + 1) // 2,
+            time_ns=start_ns + row_parity * row_ns + settings.exposure_us * 500,
+            row_ns=2 * row_ns,
         )
         for y_px, x_px in product(ys, xs)
     ]
@@ -60,7 +62,7 @@ def mosaic_grids(
 
 def _points(sensor_size_px: int, first: int, binning: int, *, reverse: bool) -> tuple[list[float], int]:
     """Sensor coordinates of the points of photosite `first`, and the step to the next one of its colour."""
-    inside = {1: (0.0,), 2: (0.5,), 4: (0.5, 2.5)}[binning]
+    inside = (0.0,) if binning == 1 else [0.5 + pair for pair in range(0, binning, 2)]
     points = [first * binning + shift for shift in inside]
     if reverse:
         return [sensor_size_px - 1 - point for point in points], -2 * binning

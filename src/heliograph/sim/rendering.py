@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from heliograph.core import Layout
 from heliograph.core.convert import opencv
+from heliograph.sim.balance import Levels, balance
 from heliograph.sim.defect import HotPixels, add_cosmic_rays
 from heliograph.sim.development import develop, mosaic_bits
 from heliograph.sim.grid import MOSAIC, mosaic_grids
@@ -17,6 +19,7 @@ from heliograph.sim.lens import Lens
 from heliograph.sim.noise import Converter
 from heliograph.sim.scene import Scene
 from heliograph.sim.sensor import SensorModel, SensorSettings
+from heliograph.sim.testpattern import pattern_mosaic
 
 
 class Inserter(Protocol):
@@ -29,6 +32,11 @@ class Inserter(Protocol):
 
 class PictureSource(Protocol):
     """Where a simulated camera gets the pixels of its frames."""
+
+    @property
+    def levels(self) -> Levels | None:
+        """Mean light of the latest picture before white balance; None where light has no say in it."""
+        ...
 
     def prepare(self, settings: SensorSettings) -> None:
         """Do what takes long, before the first frame is due."""
@@ -58,8 +66,14 @@ class Renderer:
         self._lens = lens or Lens()
         self._inserter = inserter
         self._hot = HotPixels.of(seed, model)
+        self._levels: Levels | None = None
         # A window moves seldom; its light fall-off is a picture of its own and costs as much as one.
         self._illumination = lru_cache(maxsize=1)(self._illumination_of)
+
+    @property
+    def levels(self) -> Levels | None:
+        """Mean light of the latest picture before white balance, None for a test pattern."""
+        return self._levels
 
     def prepare(self, settings: SensorSettings) -> None:
         """Render one picture, so that everything is built that pictures share."""
@@ -71,15 +85,30 @@ class Renderer:
 
     def picture(self, settings: SensorSettings, frame_id: int, start_ns: int, time_ns: int) -> npt.NDArray[Any]:
         """Give the pixels of a frame; the inserter alone looks at `time_ns`."""
-        rng = np.random.default_rng([self._seed, 2, frame_id])
         converter = Converter.of(self._model, settings, mosaic_bits(settings.pixel_format))
+        if settings.test_pattern == "Off":
+            mosaic = self._mosaic(settings, converter, frame_id, start_ns)
+            if self._inserter:
+                whole_cells = mosaic[: settings.height // 2 * 2, : settings.width // 2 * 2]
+                self._inserter.insert(whole_cells, converter.most_dn, frame_id, time_ns)
+        else:
+            self._levels = None
+            size_px = (settings.width + settings.width % 2, settings.height + settings.height % 2)
+            mosaic = pattern_mosaic(settings.test_pattern, *size_px, converter.most_dn, frame_id)
+        return _cut(develop(mosaic, settings.pixel_format), settings)
+
+    def _mosaic(self, settings: SensorSettings, converter: Converter, frame_id: int, start_ns: int) -> npt.NDArray[Any]:
+        rng = np.random.default_rng([self._seed, 2, frame_id])
         light = self._mosaic_light(settings, start_ns)
         mosaic = converter.convert(light, self._illumination(_window(settings)), rng)
         self._hot.add(mosaic, settings, converter, rng)
         add_cosmic_rays(mosaic, settings, converter, rng)
-        if self._inserter:
-            self._inserter.insert(mosaic, converter.most_dn, frame_id, time_ns)
-        return develop(mosaic, settings.pixel_format)
+        self._levels = Levels.of(mosaic, converter.black_dn, converter.most_dn)
+        ratios = (settings.red_ratio, settings.blue_ratio)
+        # A mosaic is what the sensor saw, whatever the image processor would make of it.
+        if settings.pixel_format.layout is not Layout.BAYER and ratios != (1.0, 1.0):
+            balance(mosaic, *ratios, converter.black_dn, converter.most_dn)
+        return mosaic
 
     def _mosaic_light(self, settings: SensorSettings, start_ns: int) -> npt.NDArray[np.uint16]:
         planes = [[self._channel_light(settings, start_ns, row, column) for column in (0, 1)] for row in (0, 1)]
@@ -100,6 +129,13 @@ class Renderer:
             for row in (0, 1)
         ]
         return _interleaved(planes, np.dtype(np.float32))
+
+
+def _cut(picture: npt.NDArray[Any], settings: SensorSettings) -> npt.NDArray[Any]:
+    """Give a picture of an odd size: mosaics have whole cells, so it was made larger by a row or a column."""
+    if settings.width % 2 or settings.height % 2:
+        picture = np.ascontiguousarray(picture[: settings.height, : settings.width])
+    return picture
 
 
 def _window(settings: SensorSettings) -> SensorSettings:

@@ -30,7 +30,7 @@ class Scene(Protocol):
 def sample(
     plane: npt.NDArray[np.uint16], grid: Grid, first_px: tuple[float, float], last_px: tuple[float, float]
 ) -> npt.NDArray[np.uint16]:
-    """Look at a plane of light through a grid, bilinearly; dark outside.
+    """Look at a plane of light through a grid, bilinearly; outside it is as at its edge.
 
     `first_px` and `last_px` are where (x, y) the sensor's first pixel stands on the plane when the grid's first and
     last row are seen: a scene that moves meanwhile is sheared, as a rolling shutter does it.
@@ -44,4 +44,5 @@ def sample(
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(plane, matrix, (grid.columns, grid.rows), flags=flags), np.uint16)
+    size = (grid.columns, grid.rows)
+    return np.asarray(cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint16)
