@@ -1,5 +1,6 @@
 """The GenICam XML: sound in itself, true to the registers, and loaded by EMVA's GenApi."""
 
+import contextlib
 import io
 import socket
 import zipfile
@@ -13,11 +14,12 @@ from genicam import genapi
 from heliograph.core import Feature, FeatureKind
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import Register
+from heliograph.gige.device.events import EVENT_IDS
 from heliograph.gige.device.layout import XML_ADDRESS, lay_out
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.gige.device.transport_nodes import bootstrap_nodes
 from heliograph.gige.device.xml import device_xml, zipped
-from heliograph.gige.gvcp import AckPacket, Command, CommandPacket
+from heliograph.gige.gvcp import AckPacket, Command, CommandPacket, EventMessage
 from heliograph.testing.camera import PatternCamera
 
 NS = "{http://www.genicam.org/GenApi/Version_1_1}"
@@ -225,3 +227,69 @@ def test_genapi_runs_commands(nodes: Any, camera: PatternCamera) -> None:
         assert camera.running
         nodes.get_node("AcquisitionStop").execute()
         assert not camera.running
+
+
+def test_genapi_moves_selectors_and_knows_what_they_select(nodes: Any) -> None:
+    selector = nodes.get_node("UserSetSelector")
+    selected = {each.node.name for each in selector.node.selected_features}
+    assert selected == {"UserSetDescription", "UserSetLoad", "UserSetSave"}
+    selector.value = "UserSet2"
+    nodes.get_node("UserSetDescription").value = "half NV12"
+    nodes.get_node("UserSetSave").execute()
+    selector.value = "UserSet1"
+    assert nodes.get_node("UserSetDescription").value == ""
+    nodes.get_node("Width").value = 320
+    selector.value = "UserSet2"
+    assert nodes.get_node("UserSetDescription").value == "half NV12"
+    nodes.get_node("UserSetLoad").execute()
+    assert nodes.get_node("Width").value == 640
+    for signal, mask in ((0, 1), (1, 0xFFFF_FFFF)):
+        nodes.get_node("ActionSelector").value = signal
+        nodes.get_node("ActionGroupMask").value = mask
+    nodes.get_node("ActionSelector").value = 0
+    assert nodes.get_node("ActionGroupMask").value == 1
+    nodes.get_node("ActionDeviceKey").value = 7
+    nodes.get_node("ActionUnconditionalMode").value = "On"
+    assert nodes.get_node("ActionUnconditionalMode").value == "On"
+
+
+def test_genapi_knows_settings_from_what_is_none(nodes: Any) -> None:
+    streamable = {name for name in STREAMABLE | NOT_STREAMABLE if nodes.get_node(name).node.is_streamable()}
+    assert streamable == STREAMABLE
+
+
+STREAMABLE = {"Width", "ExposureTime", "PixelFormat", "EventNotification", "DeviceLinkThroughputLimit"}
+NOT_STREAMABLE = {"TLParamsLocked", "PayloadSize", "UserSetDefault", "ActionGroupKey", "GevSCDA", "AcquisitionStart"}
+
+
+def test_control_is_taken_and_given_back_by_its_feature(nodes: Any) -> None:
+    privilege = nodes.get_node("GevCCP")
+    privilege.value = "ExclusiveAccess"
+    assert privilege.value == "ExclusiveAccess"
+    privilege.value = "OpenAccess"
+    with pytest.raises(OSError, match="0x8006"):
+        nodes.get_node("Width").value = 320
+    privilege.value = "ControlAccess"
+    nodes.get_node("Width").value = 320
+
+
+@pytest.mark.parametrize("extended", ["Off", "On"])
+def test_genapi_reads_our_events(nodes: Any, extended: str) -> None:
+    nodes.get_node("GevGVSPExtendedIDMode").value = extended
+    seen: list[tuple[int, int, int]] = []
+    event = nodes.get_node("EventExposureEnd")
+
+    def note(node: Any) -> None:
+        # GenApi also calls when the node's value is forgotten, which is before and after the event.
+        with contextlib.suppress(genapi.AccessException):
+            values = [nodes.get_node(f"EventExposureEnd{what}").value for what in ("", "Timestamp", "FrameID")]
+            seen.append((values[0], values[1], values[2]))
+
+    callback = genapi.register(event.node, note, genapi.ECallbackType.cbPostInsideLock)
+    adapter = genapi.EventAdapterGEV(nodes.pointer)
+    for name, block_id in (("FrameStart", 6), ("ExposureEnd", 0xFFFF)):
+        message = EventMessage(EVENT_IDS[name], block_id, 1 << 60 | block_id, extended=extended == "On")
+        adapter.deliver_message(message.pack(1))
+    adapter.detach_node_map()
+    genapi.deregister(callback)
+    assert seen == [(0x9002, 1 << 60 | 0xFFFF, 0xFFFF)]
