@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 def progress_bar(asked: int) -> Iterator[Callable[[Progress], None]]:
     """Show a bar with rate, time left and the best picture so far on stderr; gives what a series reports to."""
     with count_bar(asked) as show:
-        yield lambda progress: show(progress.taken, progress.notice or _best(progress))
+        yield lambda progress: show(progress.taken, progress.notice or _best(progress), asked)
 
 
 @contextmanager
-def count_bar(asked: float | None) -> Iterator[Callable[[float, str], None]]:
-    """Show a bar with rate and time left on stderr; gives what is told how many are done, and a note beside it."""
+def count_bar(asked: int | None = None) -> Iterator[Callable[[int, str, int | None], None]]:
+    """Show a bar with rate and time left on stderr; gives what is told how many are done, a note, and how many in all.
+
+    `asked` is how many in all, where that is known before.
+    """
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -38,10 +41,10 @@ def count_bar(asked: float | None) -> Iterator[Callable[[float, str], None]]:
     bar = Bar(*columns, console=Console(stderr=True))
     task = bar.add_task("", total=asked)
 
-    def report(done: float, note: str) -> None:
+    def report(done: int, note: str, total: int | None) -> None:
         # Not before there is something to tell: a mistake in an option is one line and no bar.
         bar.start()
-        bar.update(task, completed=done, description=shown(note))
+        bar.update(task, completed=done, description=shown(note), total=total)
 
     try:
         yield report

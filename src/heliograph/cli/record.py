@@ -42,7 +42,7 @@ def record(
         for setting in settings or ():
             name, value = assignment(setting)
             camera.features[name] = value
-        recording = record(camera, config, lambda state: show(state.frames, _losses(state)), stop)
+        recording = record(camera, config, lambda state: show(state.frames, _losses(state), count), stop)
     _tell(recording)
 
 
