@@ -14,6 +14,7 @@ class Length:
 
     packets: int
     stream_s: float
+    kills: int
     seed: int
 
 
@@ -21,5 +22,5 @@ class Length:
 def length() -> Length:
     seed = int(os.environ.get("SOAK_SEED", "1"))
     if os.environ.get("HELIOGRAPH_SOAK") == "1":
-        return Length(packets=1_000_000, stream_s=1800.0, seed=seed)
-    return Length(packets=20_000, stream_s=8.0, seed=seed)
+        return Length(packets=1_000_000, stream_s=1800.0, kills=200, seed=seed)
+    return Length(packets=20_000, stream_s=8.0, kills=4, seed=seed)

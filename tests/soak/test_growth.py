@@ -7,8 +7,7 @@ import time
 from typing import Any
 
 import heliograph
-from heliograph.testing.fuzz import resident_bytes
-from heliograph.testing.processes import children, served
+from heliograph.testing.processes import children, private_bytes, served
 
 WARM_UP_SHARE = 0.25
 # One frame is 4.6 MB: a frame too many that stays behind would show.
@@ -27,10 +26,10 @@ def test_memory_stays_where_it_is(length: Any) -> None:
         for _ in camera.frames():
             passed_s = time.monotonic() - begin_s
             if not settled and passed_s > WARM_UP_SHARE * length.stream_s:
-                settled = [resident_bytes(pid) for pid in pids]
+                settled = [private_bytes(pid) for pid in pids]
             if passed_s > length.stream_s:
                 break
-        growth = [resident_bytes(pid) - was for pid, was in zip(pids, settled, strict=True)]
+        growth = [private_bytes(pid) - was for pid, was in zip(pids, settled, strict=True)]
         frames = camera.statistics.frames
     assert frames > 15 * length.stream_s
     assert max(growth) < MOST_GROWTH_BYTES, growth

@@ -16,14 +16,13 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import heliograph
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import ControlPrivilege, Register
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.gvcp import Command, CommandPacket
-from heliograph.testing.processes import children, served
+from heliograph.testing.processes import children, private_bytes, served
 
 _BURST = 32
 _COMMANDS = (0, 0xFFFF, *(int(command) for command in Command), *(int(command) + 1 for command in Command))
@@ -85,7 +84,7 @@ def fuzz_gvcp(count: int, seed: int) -> dict[str, object]:
         sockets = [_udp("127.0.0.1") for _ in range(4)]
         for number, datagram in zip(range(count), gvcp_datagrams(seed), strict=False):
             if number == count // 2:
-                half_bytes = resident_bytes(pid)
+                half_bytes = private_bytes(pid)
             if number % 10_000 == 0:
                 _write_privilege(sockets[0], address, ControlPrivilege.CONTROL)
             sockets[number % len(sockets)].sendto(datagram, (address, gvcp.PORT))
@@ -96,7 +95,7 @@ def fuzz_gvcp(count: int, seed: int) -> dict[str, object]:
         for sock in sockets:
             _write_privilege(sock, address, ControlPrivilege.NONE)
             sock.close()
-        end_bytes = resident_bytes(pid)
+        end_bytes = private_bytes(pid)
         _first_frame(address)
     return {"sent": count, "seed": seed, "half_bytes": half_bytes, "end_bytes": end_bytes}
 
@@ -112,19 +111,14 @@ def fuzz_gvsp(count: int, seed: int) -> dict[str, object]:
         with _udp(address) as spoofed:
             for number, datagram in zip(range(count), gvsp_datagrams(seed), strict=False):
                 if number == count // 2:
-                    half_bytes = resident_bytes(pid)
+                    half_bytes = private_bytes(pid)
                 spoofed.sendto(datagram, ("127.0.0.1", port))
                 if number % 1_000 == 0:
                     camera.grab(timeout_s=20)
-        end_bytes = resident_bytes(pid)
+        end_bytes = private_bytes(pid)
         camera.stop()
         whole = camera.grab(timeout_s=20).missing_packets == 0
     return {"sent": count, "seed": seed, "half_bytes": half_bytes, "end_bytes": end_bytes, "whole": whole}
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory that a process has in use."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _first_frame(address: str) -> None:

@@ -41,3 +41,9 @@ def cpu_s(pid: int) -> float:
     """Processor time that a process has used, in user space and in the kernel."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+
+
+def private_bytes(pid: int) -> int:
+    """Memory in use that is a process's own; frame rings, which have a size and fill little by little, are not."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0]) * 1024
