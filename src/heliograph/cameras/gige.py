@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +33,7 @@ from heliograph.gige.bootstrap import Register
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.discovery import DiscoveredCamera, find, find_again
 from heliograph.gige.client.events import EventListener
+from heliograph.gige.client.monitor import stream_group
 from heliograph.gige.client.nodemap import NodeMapFeatures
 from heliograph.gige.client.stream import (
     active_chunks,
@@ -47,7 +50,9 @@ from heliograph.local import RingReader
 from heliograph.local.ledger import MAX_DEPTH
 
 _OWN_VENDOR = "Heliograph"
+_PARAMETERS = ("control", "buffers", "packet_size", "socket_buffer", "multicast", "chunks", "reconnect", "reconnect_s")
 _TURN_S = 0.25
+_PACKET_SIZE_MASK = 0xFFFF
 # Four frames of 2028x1520 NV12, or 0.13 s at 1 Gbit/s.
 _SOCKET_BUFFER_BYTES = 16_000_000
 
@@ -64,6 +69,8 @@ class GigeOptions:
     """0: the largest that arrives."""
     socket_buffer_bytes: int = _SOCKET_BUFFER_BYTES
     """0: the system's default."""
+    multicast: str = ""
+    """Group that the camera streams to, so that others can receive too; none: to this program alone."""
     chunks: bool | None = None
     """Switch on what the camera can tell of each frame; None: if it is one of ours. Off leaves it as it is."""
 
@@ -72,10 +79,10 @@ def open_camera(url: CameraUrl) -> Camera:
     """Open the camera that answers to the URL's location.
 
     Parameters: `control=0` only reads; `buffers`, frames that the program may hold at once (16); `packet_size` in
-    bytes (the largest that arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default); `reconnect=1` opens
-    a lost camera again, for `reconnect_s` seconds (60).
+    bytes (the largest that arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default); `multicast=GROUP`
+    lets others receive too; `reconnect=1` opens a lost camera again, for `reconnect_s` seconds (60).
     """
-    url.check_parameters("control", "buffers", "packet_size", "socket_buffer", "chunks", "reconnect", "reconnect_s")
+    url.check_parameters(*_PARAMETERS)
     if not url.location:
         raise CameraUrlError(f"{url.text!r} names no camera: write gige://NAME, with a name, serial, MAC or address")
     options = GigeOptions(
@@ -83,6 +90,7 @@ def open_camera(url: CameraUrl) -> Camera:
         buffers=_whole_number(url, "buffers", 16, 1, MAX_DEPTH),
         packet_size_bytes=_whole_number(url, "packet_size", 0, 0, 0xFFFF),
         socket_buffer_bytes=_whole_number(url, "socket_buffer", _SOCKET_BUFFER_BYTES, 0, 1_000_000_000),
+        multicast=_group(url),
         chunks=bool(_whole_number(url, "chunks", 0, 0, 1)) if "chunks" in url.parameters else None,
     )
     reconnect = _whole_number(url, "reconnect", 0, 0, 1)
@@ -96,6 +104,18 @@ def _whole_number(url: CameraUrl, name: str, default: int, least: int, most: int
     if not least <= number <= most or number != int(number):
         raise CameraUrlError(f"{name} in {url.text!r} cannot be {number:g}: it is a whole number, {least} to {most}")
     return int(number)
+
+
+def _group(url: CameraUrl) -> str:
+    group = url.parameters.get("multicast", "")
+    try:
+        if group and not ipaddress.IPv4Address(group).is_multicast:
+            raise ValueError
+    except ValueError:
+        raise CameraUrlError(
+            f"multicast in {url.text!r} cannot be {group!r}: it is an address such as 239.192.1.1 (RFC 2365)"
+        ) from None
+    return group
 
 
 class GigeCamera(CameraBase):
@@ -130,6 +150,11 @@ class GigeCamera(CameraBase):
         return self.found.name or f"{self.found.model}-{self.found.serial}"
 
     @property
+    def controls(self) -> bool:
+        """True when this program may change the camera; False for one that only watches."""
+        return self._options.control
+
+    @property
     def features(self) -> NodeMapFeatures:
         """All features of the camera's XML."""
         return self._features
@@ -156,7 +181,8 @@ class GigeCamera(CameraBase):
                 self._statistics = StreamStatistics()
                 self._last_id = 0
                 try:
-                    start_stream(self._features)
+                    if self._options.control:
+                        start_stream(self._features)
                 except BaseException:
                     self.stop()
                     raise
@@ -167,7 +193,8 @@ class GigeCamera(CameraBase):
             reception, self._reception = self._reception, None
             if reception is not None:
                 try:
-                    stop_stream(self._device, self._features)
+                    if self._options.control:
+                        stop_stream(self._device, self._features)
                 finally:
                     reception.close()
 
@@ -234,14 +261,27 @@ class GigeCamera(CameraBase):
             )
 
     def _receive(self) -> Reception:
-        """Have the camera send to a new receiving process."""
-        with sockets.open_stream_sink(self._device.own_address, self._options.socket_buffer_bytes) as sink:
-            direct_stream(self._device, sink)
-            if self._options.packet_size_bytes:
-                packet_size_bytes = set_packet_size(self._device, self._features, self._options.packet_size_bytes)
+        """Have the camera send to a new receiving process, or join it to what the camera sends already."""
+        with self._open_sink() as sink:
+            if self._options.control:
+                direct_stream(self._device, sink)
+                packet_size_bytes = self._agree_on_packet_size(sink)
             else:
-                packet_size_bytes = negotiate_packet_size(self._device, self._features, sink)
+                packet_size_bytes = self._device.read_register(Register.STREAM_CHANNEL_PACKET_SIZE) & _PACKET_SIZE_MASK
             return Reception(sink, self._config(packet_size_bytes))
+
+    def _open_sink(self) -> socket.socket:
+        own_address, buffer_bytes = self._device.own_address, self._options.socket_buffer_bytes
+        if not self._options.control:
+            return sockets.open_multicast_sink(*stream_group(self._device), own_address, buffer_bytes)
+        if self._options.multicast:
+            return sockets.open_multicast_sink(self._options.multicast, 0, own_address, buffer_bytes)
+        return sockets.open_stream_sink(own_address, buffer_bytes)
+
+    def _agree_on_packet_size(self, sink: socket.socket) -> int:
+        if self._options.packet_size_bytes:
+            return set_packet_size(self._device, self._features, self._options.packet_size_bytes)
+        return negotiate_packet_size(self._device, self._features, sink)
 
     def _config(self, packet_size_bytes: int) -> ReceptionConfig:
         own = self.found.vendor == _OWN_VENDOR

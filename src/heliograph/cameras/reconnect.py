@@ -146,7 +146,8 @@ class ReconnectingCamera(CameraBase):
 
     def _begin(self) -> None:
         try:
-            self._features.remember(self._camera.snapshot_settings())
+            if self._camera.controls:
+                self._features.remember(self._camera.snapshot_settings())
             self._camera.start()
         except CameraLostError as error:
             self._come_back(self._camera, error)

@@ -78,13 +78,27 @@ def open_stream_sink(address: str, buffer_bytes: int) -> socket.socket:
     A process that may (CAP_NET_ADMIN) goes beyond net.core.rmem_max. 0 keeps the system's default.
     Raises `AddressError` when the address is not of this machine.
     """
-    sink = _udp()
-    if buffer_bytes:
-        try:
-            sink.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
-        except PermissionError:
-            sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    sink = _sink(buffer_bytes)
     _bind(sink, address, 0)
+    return sink
+
+
+def open_multicast_sink(group: str, port: int, address: str, buffer_bytes: int) -> socket.socket:
+    """Open a socket that hears what is sent to a multicast group on the interface of an own address.
+
+    Port 0 takes a free one; any number of programs may then hear at it. Raises `AddressError`.
+    """
+    sink = _sink(buffer_bytes)
+    if port:
+        sink.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _bind(sink, group, port)
+    sink.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        membership = socket.inet_aton(group) + socket.inet_aton(address)
+        sink.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+    except OSError as error:
+        sink.close()
+        raise AddressError(f"cannot join {group} at {address}: {error.strerror}") from error
     return sink
 
 
@@ -134,6 +148,16 @@ def _attach_filter(sink: socket.socket) -> None:
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", code, 0, 0, value) for code, value in steps))
     pointer = struct.pack("@HP", len(steps), ctypes.addressof(program))
     sink.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, pointer)
+
+
+def _sink(buffer_bytes: int) -> socket.socket:
+    sink = _udp()
+    if buffer_bytes:
+        try:
+            sink.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
+        except PermissionError:
+            sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    return sink
 
 
 def _udp() -> socket.socket:
