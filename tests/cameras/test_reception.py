@@ -24,10 +24,11 @@ from heliograph.gige.device.sender import StreamConfig, StreamSender
 
 WIDTH, HEIGHT = 640, 480
 NV12 = PixelFormat.parse("NV12")
+PAYLOAD_BYTES = NV12.payload_bytes(WIDTH, HEIGHT)
 
 
 def config(address: str, tick_hz: int = 1_000_000_000) -> ReceptionConfig:
-    return ReceptionConfig(address, NV12.payload_bytes(WIDTH, HEIGHT), 1500, tick_hz, Clock.BOOTTIME, depth=4)
+    return ReceptionConfig(address, PAYLOAD_BYTES, 1500, tick_hz, Clock.BOOTTIME, depth=4)
 
 
 def frame(frame_id: int) -> Frame:
@@ -48,7 +49,7 @@ def stream(address: str, tick_hz: int = 1_000_000_000) -> Iterator[tuple[StreamS
         host.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
         reception = Reception(host, config(address, tick_hz))
         try:
-            yield StreamSender(source, StreamConfig(host.getsockname()), lambda: False), reception
+            yield StreamSender(source, StreamConfig(host.getsockname(), PAYLOAD_BYTES), lambda: False), reception
         finally:
             reception.close()
 
@@ -68,7 +69,7 @@ def ended(pid: int) -> bool:
 def test_frames_arrive_whole_and_in_order(address: str) -> None:
     with stream(address) as (sender, reception):
         for frame_id in range(1, 20):
-            sender.send(frame(frame_id))
+            sender.send(frame(frame_id), frame_id)
             got = reception.reader.next(5)
             assert (got.id, got.timestamp_ns, got.missing_packets) == (frame_id, frame_id * 1000, 0)
             assert got.pixel_format is NV12
@@ -77,11 +78,11 @@ def test_frames_arrive_whole_and_in_order(address: str) -> None:
 
 def test_ticks_become_nanoseconds(address: str) -> None:
     with stream(address, tick_hz=8_000_000) as (sender, reception):
-        sender.send(frame(8))
+        sender.send(frame(8), 8)
         assert reception.reader.next(5).timestamp_ns == 1_000_000
     with stream(address, tick_hz=0) as (sender, reception):
         before_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        sender.send(frame(8))
+        sender.send(frame(8), 8)
         assert before_ns <= reception.reader.next(5).timestamp_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
@@ -90,10 +91,10 @@ def test_the_first_frame_is_frame_1_where_block_ids_begin_anywhere(address: str)
         host.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
         reception = Reception(host, replace(config(address), counts_from_1=False))
         try:
-            sender = StreamSender(source, StreamConfig(host.getsockname()), lambda: False)
+            sender = StreamSender(source, StreamConfig(host.getsockname(), PAYLOAD_BYTES), lambda: False)
             ids = []
             for frame_id in (40_000, 40_001, 40_004):
-                sender.send(frame(frame_id))
+                sender.send(frame(frame_id), frame_id)
                 ids.append(reception.reader.next(5).id)
             assert ids == [1, 2, 5]
         finally:
@@ -102,7 +103,7 @@ def test_the_first_frame_is_frame_1_where_block_ids_begin_anywhere(address: str)
 
 def test_a_timestamp_that_cannot_be_is_the_time_of_arrival(address: str) -> None:
     with stream(address, tick_hz=1) as (sender, reception):
-        sender.send(replace(frame(8), timestamp_ns=2**63))
+        sender.send(replace(frame(8), timestamp_ns=2**63), 8)
         got = reception.reader.next(5)
         assert (got.id, got.clock) == (8, Clock.BOOTTIME)
         assert got.timestamp_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -113,8 +114,8 @@ def test_a_frame_that_lost_packets_says_so_after_its_retention(address: str) -> 
         host.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
         reception = Reception(host, config(address))
         try:
-            sender = StreamSender(Lossy(source), StreamConfig(host.getsockname()), lambda: False)  # type: ignore[arg-type]
-            sender.send(frame(1))
+            sender = StreamSender(Lossy(source), StreamConfig(host.getsockname(), PAYLOAD_BYTES), lambda: False)  # type: ignore[arg-type]
+            sender.send(frame(1), 1)
             got = reception.reader.next(5)
             # The batch of 44 packets and the trailer that the lossy socket kept for itself.
             assert got.missing_packets == 45
@@ -150,7 +151,7 @@ def test_no_stream_is_a_timeout_and_not_a_loss(address: str) -> None:
 
 def test_a_killed_receiver_is_a_clear_error_and_held_frames_stay(address: str) -> None:
     with stream(address) as (sender, reception):
-        sender.send(frame(1))
+        sender.send(frame(1), 1)
         held = reception.reader.next(5)
         os.kill(reception.pid, signal.SIGKILL)
         with pytest.raises(CameraLostError, match="process that receives frames"):
@@ -165,7 +166,7 @@ def test_the_receiver_ignores_ctrl_c_and_ends_when_the_camera_is_closed(address:
         blocked = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk"))
         assert blocked & 1 << (signal.SIGINT - 1)
         os.kill(reception.pid, signal.SIGINT)
-        sender.send(frame(1))
+        sender.send(frame(1), 1)
         assert reception.reader.next(5).id == 1
         pid = reception.pid
     assert ended(pid)

@@ -254,11 +254,12 @@ class FrameAssembler(Generic[SlotT]):
         self._deliver_if_complete(block, now_ns)
 
     def _take_refusal(self, header: PacketHeader, now_ns: int) -> None:
-        """Hear that a packet is not sent again; nobody answers what was not asked."""
+        """Hear that a packet is not sent again; an answer may come when nobody waits for it any more."""
+        if header.packet_id > self._shape.packets + 1:
+            raise RemoteProtocolError(f"GVSP packet {header.packet_id} that is refused is not of this stream")
         block = self._blocks.get(self._frame_id(header.block_id))
-        if block is None or block.gaps is None or header.packet_id > self._shape.packets + 1:
-            raise RemoteProtocolError(f"GVSP packet {header.packet_id} of a block without gaps is refused")
-        block.gaps.refuse(header.packet_id, header.status, now_ns)
+        if block is not None and block.gaps is not None:
+            block.gaps.refuse(header.packet_id, header.status, now_ns)
 
     def _check(self, leader: ImageLeader) -> None:
         size = (leader.width, leader.height)
