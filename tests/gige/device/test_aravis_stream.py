@@ -1,0 +1,69 @@
+"""Aravis 0.8 as the receiver of our stream: chunks, triggers, and a link that loses packets."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from heliograph.testing.peers import namespace_command, require
+
+# A camera behind a link that loses a share of the packets, and Aravis before it.
+SCRIPT = """
+import subprocess, sys
+from heliograph.gige.device.server import GigeDeviceServer
+from heliograph.testing.camera import PatternCamera
+from heliograph.testing.wire import CAMERA_ADDRESS, Wire
+lost, *command = sys.argv[1:]
+with Wire() as wire, GigeDeviceServer(PatternCamera(rate_hz=50), CAMERA_ADDRESS, "cam-1"):
+    if float(lost):
+        wire.disturb(lost=float(lost))
+    sys.exit(subprocess.run(wire.at_client(*command), check=False).returncode)
+"""
+BROKEN = ("n_failures", "n_underruns", "n_missing_packets", "n_error_packets", "n_size_mismatch_errors")
+
+
+def streamed(*options: str, lost: float = 0.0) -> tuple[str, dict[str, int]]:
+    """Stream for two seconds; give what Aravis prints and its counters."""
+    aravis = (require("arv-camera-test-0.8"), "-n", "cam-1", "-a", "--realtime", "--duration", "2", *options)
+    command = [*namespace_command(), sys.executable, "-c", SCRIPT, str(lost), *aravis]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    counters = re.findall(r"^(n_\w+)\s*= (\d+)$", done.stdout, re.MULTILINE)
+    return done.stdout, {name: int(count) for name, count in counters}
+
+
+@pytest.mark.parametrize(("lost", "ids"), [(0.01, "Off"), (0.05, "On")])
+def test_lost_packets_are_sent_again_until_every_frame_is_whole(lost: float, ids: str) -> None:
+    require("nft")
+    # Aravis asks for at most a quarter of a frame's packets unless told otherwise.
+    _, counts = streamed("-q", "1", "--features", f"GevGVSPExtendedIDMode={ids}", lost=lost)
+    assert counts["n_completed_buffers"] >= 60
+    assert [counts[name] for name in BROKEN] == [0] * len(BROKEN)
+    # 212 packets a frame.
+    assert counts["n_resent_packets"] >= 60 * 212 * lost / 2
+    assert counts["n_resent_packets"] <= counts["n_resend_requests"]
+
+
+def test_chunks_are_read_with_every_frame() -> None:
+    report, counts = streamed("-u", "Timestamp,FrameID,WallTime")
+    assert [counts[name] for name in BROKEN] == [0] * len(BROKEN)
+    values = {name: list(map(int, re.findall(rf"^Chunk{name} = (\d+)$", report, re.MULTILINE))) for name in NAMES}
+    assert {len(each) for each in values.values()} == {len(values["FrameID"])}
+    ids, times_ns, walls_ns = (values[name] for name in NAMES)
+    assert len(ids) >= 60
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    assert times_ns == sorted(times_ns)
+    # The wall clock may be slewed while it is compared, not by a millisecond.
+    offsets_ns = [wall_ns - time_ns for time_ns, wall_ns in zip(times_ns, walls_ns, strict=True)]
+    assert max(offsets_ns) - min(offsets_ns) < 1_000_000
+
+
+NAMES = ("FrameID", "Timestamp", "WallTime")
+
+
+def test_software_triggers_give_one_frame_each() -> None:
+    _, counts = streamed("-o", "10")
+    assert 10 <= counts["n_completed_buffers"] <= 21
+    assert counts["n_missing_frames"] == 0
+    assert [counts[name] for name in BROKEN] == [0] * len(BROKEN)
