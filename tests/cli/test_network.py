@@ -44,9 +44,15 @@ def test_a_picture_comes_over_whole(program: Callable[..., Any], served: str, pi
     np.testing.assert_array_equal(np.asarray(cv2.imread(str(tmp_path / "a.png"))), picture)
 
 
+def test_a_camera_held_by_another_client_is_read_all_the_same(program: Callable[..., Any], served: str) -> None:
+    with heliograph.open(served):
+        assert program("get", served, "Width").out == "64\n"
+        assert "AcquisitionFrameRate" in program("features", served).out
+
+
 def test_a_camera_held_by_another_client_says_by_whom(program: Callable[..., Any], served: str) -> None:
     with heliograph.open(served):
-        ended = program("get", served, "Width")
+        ended = program("set", served, "AcquisitionFrameRate=50")
     assert ended.code == 4
     assert "127." in ended.err
     assert ended.err.count("\n") == 1

@@ -18,7 +18,7 @@ def get(
     as_json: JsonOption = False,
 ) -> None:
     """Print the value of a feature, or NAME=VALUE lines of several."""
-    with heliograph.open(camera_url(cam)) as camera:
+    with heliograph.open(camera_url(cam), control=False) as camera:
         values = {name: camera.features[name] for name in names}
     if as_json:
         typer.echo(json.dumps(values))
