@@ -63,7 +63,7 @@ def shown(frame: Frame, crop: tuple[int, int, int, int]) -> np.ndarray[Any, Any]
 
 
 @pytest.mark.parametrize("pisp", [False, True])
-@pytest.mark.parametrize("size", [(2028, 1520), (1000, 700)])
+@pytest.mark.parametrize("size", [(1014, 760), (330, 242)])
 def test_every_processed_format_arrives_in_its_order_without_padding(
     pi: Open, board: Board, pisp: bool, size: tuple[int, int]
 ) -> None:
@@ -156,7 +156,7 @@ def test_an_odd_size_loses_what_picamera2_has_to_add(pi: Open) -> None:
     assert frame.data.shape == (380, 507, 3)
     np.testing.assert_array_equal(frame.data, shown(frame, (0, 0, 4056, 3040))[..., ::-1])
     camera.stop()
-    with pytest.raises(FeatureValueError, match=r"Width cannot be 505: YCbCr420.* comes in steps of 2"):
+    with pytest.raises(FeatureValueError, match=r"Width cannot be 505: possible is 64 to 506 px in steps of 2"):
         camera.apply({"PixelFormat": "NV12", "Width": 505})
     camera.features["PixelFormat"] = "NV12"
     assert camera.features["Width"] == 506
@@ -317,7 +317,7 @@ def test_a_size_that_libcamera_makes_another_of_is_told(pi: Open, board: Board) 
 
 
 def test_frames_are_steered_to_begin_when_wanted(pi: Open, board: Board) -> None:
-    camera = pi(frame_rate_hz=25, exposure_us=2_000)
+    camera = pi(frame_rate_hz=25, exposure_us=2_000, width=64, height=64)
     camera.features["FramePhaseTarget"] = board.start_ns + 13_000_000
     camera.features["FramePhaseMode"] = "On"
     for _ in range(60):

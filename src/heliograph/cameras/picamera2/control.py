@@ -14,7 +14,6 @@ from heliograph.cameras.picamera2.settings import Settings, decibels, highest_ra
 from heliograph.core import (
     Access,
     Feature,
-    FeatureAccessError,
     FeatureKind,
     FeatureValueError,
     LocalFeatures,
@@ -40,30 +39,6 @@ class Measured:
     balance: tuple[float, float] | None = None
 
 
-class PiFeatures(LocalFeatures):
-    """Features of which some are decided by libcamera's algorithms for as long as another one says so."""
-
-    def __init__(self, streaming: Callable[[], bool]) -> None:
-        super().__init__(streaming)
-        self._deciders: dict[str, str] = {}
-
-    def decide(self, name: str, decider: str) -> None:
-        """Make `name` read-only while `decider` is not Off."""
-        self._deciders[name] = decider
-
-    def describe(self, name: str) -> Feature:
-        """What the feature is and its limits now."""
-        described = super().describe(name)
-        decider = self._deciders.get(name)
-        return replace(described, access=Access.READ_ONLY) if decider and self[decider] != "Off" else described
-
-    def __setitem__(self, name: str, value: object) -> None:
-        decider = self._deciders.get(name)
-        if decider and self[decider] != "Off":
-            raise FeatureAccessError(f"{name} is decided by the camera now: set {decider} to Off first")
-        super().__setitem__(name, value)
-
-
 class Control:
     """Settings of a camera and the features that read and write them.
 
@@ -73,7 +48,7 @@ class Control:
     def __init__(self, sensor: Sensor, streaming: Callable[[], bool], changed: Callable[[], None]) -> None:
         self.sensor = sensor
         self.measured = Measured()
-        self.features = PiFeatures(streaming)
+        self.features = LocalFeatures(streaming)
         self._changed = changed
         self._lock = threading.RLock()
         self._balance_entry = "Red"
@@ -159,22 +134,14 @@ class Control:
             self._locked(feature, self._reader(setting), self._writer(setting))
 
     def _add_size(self, axis: str, size_px: int) -> None:
-        def write(value: int) -> None:
+        def limits() -> tuple[int, int, int]:
             step = self.settings.pixel_format.size_increment
-            if value % step:
-                name = self.settings.pixel_format.name
-                raise FeatureValueError(f"{axis.capitalize()} cannot be {value}: {name} comes in steps of {step} px")
-            self.set(**{axis: value})
+            offset = self.settings.offset_x if axis == "width" else self.settings.offset_y
+            return _SMALLEST_SIZE_PX, (size_px // self.settings.binning - offset) // step * step, step
 
         text = "Size of the picture, after binning."
         feature = Feature(axis.capitalize(), FeatureKind.INTEGER, _IMAGE, text, "px", minimum=1, increment=1)
-        offset = "offset_x" if axis == "width" else "offset_y"
-        self._locked(
-            feature,
-            self._reader(axis),
-            write,
-            lambda: (_SMALLEST_SIZE_PX, size_px // self.settings.binning - getattr(self.settings, offset)),
-        )
+        self._locked(feature, self._reader(axis), self._writer(axis), limits)
 
     def _add_offset(self, axis: str, letter: str, size_px: int) -> None:
         setting = f"offset_{letter.lower()}"
@@ -212,7 +179,9 @@ class Control:
             limits=lambda: (_LOWEST_RATE_HZ, highest_rate_hz(self.settings, self.mode)),
         )
         text = "Time for which a row collects light; the sensor rounds it down to whole rows."
-        exposure = Feature("ExposureTime", FeatureKind.FLOAT, _ACQUISITION, text, unit="us")
+        exposure = Feature(
+            "ExposureTime", FeatureKind.FLOAT, _ACQUISITION, text, unit="us", automatic_by="ExposureAuto"
+        )
         self.features.add(
             exposure,
             read=lambda: self._now("exposure_us", self.settings.exposure_auto),
@@ -222,7 +191,8 @@ class Control:
         self._add_auto("ExposureAuto", "ExposureTime", _ACQUISITION, "exposure_auto", ("exposure_us",))
 
     def _add_gain(self) -> None:
-        gain = Feature("Gain", FeatureKind.FLOAT, _ANALOG, "Amplification before the converter.", unit="dB")
+        text = "Amplification before the converter."
+        gain = Feature("Gain", FeatureKind.FLOAT, _ANALOG, text, unit="dB", automatic_by="GainAuto")
         self.features.add(
             gain,
             read=lambda: self._now("gain_db", self.settings.gain_auto),
@@ -246,6 +216,7 @@ class Control:
             minimum=0.01,
             maximum=32.0,
             selected_by="BalanceRatioSelector",
+            automatic_by="BalanceWhiteAuto",
         )
         self.features.add(
             ratio,
@@ -268,7 +239,6 @@ class Control:
         text = f"Whether the camera decides {decided}."
         feature = Feature(name, FeatureKind.ENUMERATION, category, text, entries=_AUTO)
         self.features.add(feature, read=lambda: "Continuous" if getattr(self.settings, setting) else "Off", write=write)
-        self.features.decide(decided, name)
 
     def _now(self, name: str, automatic: bool) -> float:
         found = getattr(self.measured, name) if automatic else None
@@ -285,6 +255,6 @@ class Control:
         feature: Feature,
         read: Callable[[], Any],
         write: Callable[[Any], None],
-        limits: Callable[[], tuple[float, float]] | None = None,
+        limits: Callable[[], tuple[float, ...]] | None = None,
     ) -> None:
         self.features.add(replace(feature, locks_while_streaming=True), read, write, limits)
