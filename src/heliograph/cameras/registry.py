@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
+from heliograph.cameras.calibrated import calibrated
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import Camera, CameraUrlError, PixelFormat, SettingError
 
@@ -33,7 +35,9 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-def open(url: str, *, control: bool = True, reconnect: bool = False, **settings: Any) -> Camera:
+def open(
+    url: str, *, control: bool = True, reconnect: bool = False, calibration: str | Path | None = None, **settings: Any
+) -> Camera:
     """Open the camera that `url` names, with settings applied.
 
     >>> with open("sim://test-card", width=320, height=240, exposure_us=500) as camera:  # doctest: +SKIP
@@ -48,6 +52,9 @@ def open(url: str, *, control: bool = True, reconnect: bool = False, **settings:
     again when it is lost, for 60 s (`?reconnect_s=` in the URL): `frames` and `grab` go on with the settings it had.
     It is off unless asked for: what comes back may have moved or missed something, and a program should know.
     Cameras of this machine have no other clients and ignore both.
+
+    `calibration` is a file of intrinsics, or "auto" for what `heliograph calibrate` saved for this camera: frames then
+    carry them, for the region, binning and mirroring that the camera is set to.
 
     Raises `CameraUrlError`, `CameraNotFoundError`, `CameraBusyError`, `SettingError`, `FeatureValueError`, and
     `MissingDependencyError` when the camera's library is not installed.
@@ -64,10 +71,10 @@ def open(url: str, *, control: bool = True, reconnect: bool = False, **settings:
     camera: Camera = importlib.import_module(SCHEMES[parsed.scheme]).open_camera(parsed)
     try:
         _apply(camera, settings)
+        return camera if calibration is None else calibrated(camera, calibration)
     except BaseException:
         camera.close()
         raise
-    return camera
 
 
 def _with_options(url: CameraUrl, control: bool, reconnect: bool) -> CameraUrl:
