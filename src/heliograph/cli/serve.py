@@ -7,13 +7,17 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import heliograph
-from heliograph.core import AddressError, Camera, SettingError
+from heliograph.core import AddressError, SettingError
+from heliograph.core.state import state_folder
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.gige.interface import interfaces
 
@@ -30,6 +34,16 @@ def serve(
         list[str] | None,
         typer.Option("--address", help="Own address to serve at, one for each URL; free loopback ones by default."),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow", metavar="NETWORK", help="Answer these networks only; private ones by default. May be repeated."
+        ),
+    ] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps names and user sets; the user's own, or the service's, by default."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line for each camera.")] = False,
 ) -> None:
     """Serve cameras as GigE Vision devices until Ctrl-C.
@@ -45,12 +59,18 @@ def serve(
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    served = []
+    served: list[tuple[str, GigeDeviceServer]] = []
     with ExitStack() as resources:
         for index, url in enumerate(urls):
-            camera = resources.enter_context(heliograph.open(url))
-            candidates = [addresses[index]] if addresses else _LOOPBACK
-            server = _start(camera, candidates, names[index] if names else "")
+            make_server = partial(
+                GigeDeviceServer,
+                resources.enter_context(heliograph.open(url)),
+                name=names[index] if names else "",
+                state_dir=state_dir or state_folder(),
+                allow=allow or (),
+                taken_serials=[server.identity.serial for _, server in served],
+            )
+            server = _start(make_server, [addresses[index]] if addresses else _LOOPBACK)
             resources.callback(server.close)
             served.append((url, server))
         # Whoever reads these lines may rely on all of them.
@@ -66,15 +86,14 @@ def _check_count(option: str, given: list[str] | None, urls: list[str]) -> None:
         raise SettingError(f"{len(urls)} cameras and {len(given)} times {option}: give it once for each camera")
 
 
-def _start(camera: Camera, candidates: list[str], name: str) -> GigeDeviceServer:
+def _start(make_server: Callable[[str], GigeDeviceServer], candidates: list[str]) -> GigeDeviceServer:
     for address in candidates[:-1]:
         with suppress(AddressError):
-            return _started(camera, address, name)
-    return _started(camera, candidates[-1], name)
+            return _started(make_server(address))
+    return _started(make_server(candidates[-1]))
 
 
-def _started(camera: Camera, address: str, name: str) -> GigeDeviceServer:
-    server = GigeDeviceServer(camera, address, name)
+def _started(server: GigeDeviceServer) -> GigeDeviceServer:
     server.start()
     return server
 

@@ -36,6 +36,16 @@ def test_what_is_made_up_differs_between_cameras_and_stays_the_same() -> None:
     assert all(len(serial) == 12 for serial in serials)
 
 
+def test_of_cameras_with_one_serial_number_the_second_gets_a_suffix() -> None:
+    camera = PatternCamera()
+    serial = identify(camera, LOOPBACK).serial
+    assert identify(camera, LOOPBACK, [serial]).serial == f"{serial}-2"
+    assert identify(camera, LOOPBACK, [serial, f"{serial}-2"]).serial == f"{serial}-3"
+    long = Feature("DeviceSerialNumber", FeatureKind.STRING, access=Access.READ_ONLY)
+    camera.features.add(long, read=lambda: "123456789012345")
+    assert identify(camera, LOOPBACK, ["123456789012345"]).serial == "1234567890123-2"
+
+
 @pytest.mark.parametrize("name", ["", "cam-1", "sixteen--letters", "süd"])
 def test_names_that_fit(name: str) -> None:
     assert check_name(name) == name

@@ -253,8 +253,10 @@ class GigeDeviceServer:
                 _log.info("%s: controlled by %s:%d", self.name, *client)
             case ControlReleased(client):
                 _log.info("%s: released by %s:%d", self.name, *client)
+                self._report_events()
             case ControlLost(client):
                 _log.warning("%s: nothing heard from %s:%d, control taken back", self.name, *client)
+                self._report_events()
             case NameChanged():
                 self._work.put(self._keep_name)
             case ActionLate(time_ns):
@@ -275,6 +277,11 @@ class GigeDeviceServer:
     def _tell(self, event: str, block_id: int, timestamp_ns: int) -> None:
         if self._messages.notify(event, block_id, timestamp_ns, extended=self._state.extended_ids):
             self._wake()
+
+    def _report_events(self) -> None:
+        if dropped := self._messages.dropped_events:
+            _log.warning("%s: %d events were never acknowledged, or came too fast", self.name, dropped)
+            self._messages.dropped_events = 0
 
     def _keep_name(self) -> None:
         self._memory.remembered.user_name = self._state.user_name
