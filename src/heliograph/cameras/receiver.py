@@ -26,12 +26,11 @@ from heliograph.gige.scheduling import prefer_promptness
 from heliograph.local import FrameInfo, RingWriter, WriterSlot
 
 # A socket buffer this large holds 20 ms at 1 Gbit/s; several sockets share the stream where it cannot be had. Either
-# way there is time to let packets gather, which saves half the work.
+# way there is time to let packets gather, which saves most of the work where every packet comes alone.
 _PATIENT_BUFFER_BYTES = 4_000_000
-_GATHER_S = 0.001
-_SMALL_BATCH = 8
-# 1.5 times what arrives in that time at 1 Gbit/s.
-_LAST_PACKETS = 120
+_GATHER_NS = 1_000_000
+# Somebody waits for the end of a frame: it is not slept through, nor for its sake.
+_SHORTEST_NS = 100_000
 _LATEST_NS = 2**63 - 1
 # Chunks that are fields of a frame, in the same units; the others go into its metadata by their names.
 _KNOWN_CHUNKS = {
@@ -134,7 +133,7 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
         while writer.filenos:
             deadline_ns = assembler.next_deadline_ns()
             wait_s = None if deadline_ns is None else max(0, deadline_ns - time.monotonic_ns()) / 1e9
-            messages = 0
+            drained = False
             for descriptor, _ in poller.poll(wait_s):
                 if descriptor == ring.fileno():
                     writer.serve()
@@ -142,11 +141,12 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
                 lengths, segments = batches.receive(descriptor)
                 if len(lengths):
                     assembler.receive(lengths, segments, time.monotonic_ns())
-                messages += len(lengths)
-            asking.ask(assembler.handle_timer(time.monotonic_ns()))
-            # Not at the end of a frame, which somebody waits for.
-            if patient and 0 < messages < _SMALL_BATCH and assembler.packets_left > _LAST_PACKETS:
-                time.sleep(_GATHER_S)
+                drained = len(lengths) < len(batches.memory)
+            now_ns = time.monotonic_ns()
+            asking.ask(assembler.handle_timer(now_ns))
+            left_ns = assembler.time_left_ns(now_ns)
+            if patient and drained and left_ns > _SHORTEST_NS:
+                time.sleep(min(left_ns, _GATHER_NS) / 1e9)
 
 
 def _is_group(sock: socket.socket) -> bool:

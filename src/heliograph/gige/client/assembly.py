@@ -103,16 +103,19 @@ class FrameAssembler(Generic[SlotT]):
         self.malformed_packets = 0
         """Packets that break the protocol or do not belong to this stream."""
 
-    @property
-    def packets_left(self) -> int:
-        """Packets that the newest block still has to get, as far as is known."""
+    def time_left_ns(self, now_ns: int) -> int:
+        """Estimate how long the rest of the newest block will take, by what has arrived of it; 0 when there is none."""
         block = self._blocks.get(self._newest_id)
-        return block.expected - block.highest if block else self._shape.packets
+        if block is None or not block.highest:
+            return 0
+        return max(0, block.expected - block.highest) * (now_ns - block.begun_ns) // block.highest
 
     def receive(self, lengths: npt.NDArray[np.uint32], segments: npt.NDArray[np.int32], now_ns: int) -> None:
         """Take a batch of datagrams that lie in `memory`."""
         if not segments.any():
-            self._receive_packets(self._memory[: len(lengths)], lengths, now_ns)
+            full = bool((lengths == self._row_bytes).all())
+            if not (full and self._receive_runs(0, len(lengths), 1, now_ns)):
+                self._receive_packets(self._memory[: len(lengths)], lengths, now_ns)
             return
         sizes = list(zip(lengths.tolist(), segments.tolist(), strict=True))
         for start, end in self._joined(lengths, segments):
@@ -291,7 +294,7 @@ class FrameAssembler(Generic[SlotT]):
         while len(self._blocks) >= OPEN_BLOCKS:
             self._finish(min(self._blocks))
         block = Block(block_id, self._store.acquire(), self._shape, self._columns.of_block(block_id))
-        block.last_ns = now_ns
+        block.begun_ns = block.last_ns = now_ns
         block.wake_ns = now_ns + _RETENTION_NS
         self._blocks[frame_id] = block
         self._newest_id = max(self._newest_id, frame_id)

@@ -65,6 +65,7 @@ class Block(Generic[SlotT]):
         "_shape",
         "announced",
         "arrived",
+        "begun_ns",
         "gaps",
         "headers",
         "highest",
@@ -92,6 +93,7 @@ class Block(Generic[SlotT]):
         self.short: tuple[int, int] = (0, 0)
         """Id and data bytes of a packet that was not full: the last one."""
         self.gaps: Gaps | None = None
+        self.begun_ns = 0
         self.last_ns = 0
         self.wake_ns = NEVER_NS
         """When something is due, if no packet arrives before."""
