@@ -189,8 +189,7 @@ def test_settings_are_applied_and_a_stream_starts_again_with_another_size(server
             with pytest.raises(FeatureAccessError, match="locked while frames stream"):
                 camera.features.Width = 8
             camera.stop()
-    settings = {"width": 320, "exposure_us": 2_000, "gain_db": 3}
-    with heliograph.open(f"gige://{server.address}", **settings) as plain:
+    with heliograph.open(f"gige://{server.address}", width=320, exposure_us=2_000, gain_db=3) as plain:
         assert plain.features["Width"] == 320
         assert plain.features["ExposureTime"] == 2_000.0
         assert plain.features["Gain"] == 3.0
@@ -230,6 +229,82 @@ def test_frames_wait_in_order_and_grab_is_fresh(server: GigeDeviceServer) -> Non
         fresh = camera.grab()
         assert fresh.id > second.id + 8
         assert camera.statistics.dropped_frames == fresh.id - second.id - 1
+
+
+def test_the_newest_frame_is_given_and_those_before_it_passed_over(server: GigeDeviceServer) -> None:
+    with opened(f"gige://{server.address}?buffers=10") as camera:
+        frames = camera.frames(policy="newest")
+        first = next(frames)
+        # As long as five frames take to arrive.
+        until(lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME) > first.timestamp_ns + 150_000_000)
+        second = next(frames)
+        assert second.id >= first.id + 5
+        assert camera.statistics.dropped_frames == second.id - first.id - 1
+        assert next(frames).id > second.id
+
+
+def test_frames_end_when_another_thread_stops_and_a_grab_says_so(server: GigeDeviceServer) -> None:
+    with opened(f"gige://{server.address}") as camera:
+        begun = threading.Event()
+        ids: list[int] = []
+
+        def take() -> None:
+            for frame in camera.frames(timeout_s=60):
+                ids.append(frame.id)
+                begun.set()
+
+        taking = threading.Thread(target=take)
+        taking.start()
+        assert begun.wait(LATER_S)
+        camera.stop()
+        taking.join(LATER_S)
+        assert not taking.is_alive()
+        assert not camera.streaming
+        # It starts again when somebody wants frames.
+        assert camera.grab().id >= 1
+
+
+def test_settings_of_a_stream_are_applied_as_one(server: GigeDeviceServer) -> None:
+    with opened(f"gige://{server.address}") as camera:
+        frames = camera.frames()
+        next(frames)
+        before = camera.snapshot_settings()
+        camera.apply({"Width": 320, "PixelFormat": "BGR8", "ExposureTime": 2_000})
+        assert next(frames).data.shape == (480, 320, 3)
+        camera.apply(before)
+        assert next(frames).data.shape == (480, 640)
+        assert camera.snapshot_settings() == before
+        assert camera.streaming
+
+
+IMPATIENT = """
+import signal, sys, threading, time, heliograph
+camera = heliograph.open(f"gige://{sys.argv[1]}")
+camera.features.DeviceLinkHeartbeatTimeout = 60_000_000
+camera.grab()
+slow = camera._device.write_register
+def tell(address, value):
+    print("giving back", flush=True)
+    time.sleep(0.5)
+    slow(address, value)
+camera._device.write_register = tell
+print("streaming", flush=True)
+with camera:
+    threading.Event().wait()
+"""
+
+
+def test_ctrl_c_twice_gives_the_camera_back(server: GigeDeviceServer) -> None:
+    command = [sys.executable, "-c", IMPATIENT, server.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"streaming\n"
+        os.kill(client.pid, signal.SIGINT)
+        assert client.stdout.readline() == b"giving back\n"
+        os.kill(client.pid, signal.SIGINT)
+        client.wait()
+    # Its heartbeat would run out after a minute.
+    heliograph.open(f"gige://{server.address}").close()
 
 
 def test_frames_stay_as_they_are_while_they_are_held(server: GigeDeviceServer) -> None:

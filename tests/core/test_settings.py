@@ -16,7 +16,8 @@ from heliograph.core import (
     FeatureValueError,
     LocalFeatures,
 )
-from heliograph.core.settings import apply, snapshot
+from heliograph.core.settings import apply, needs_stop, restore, snapshot
+from heliograph.testing.camera import PatternCamera
 
 FIELD_PX = 100
 RATIOS = MappingProxyType({"Red": 0, "Blue": 1})
@@ -148,3 +149,23 @@ def test_all_or_nothing(settings: dict[str, object], error: type[Exception]) -> 
         apply(camera, settings)
     assert snapshot(camera) == before
     assert camera["BalanceRatioSelector"] == "Blue"
+
+
+def test_restoring_gives_back_what_it_can() -> None:
+    camera = Camera()
+    refused = restore(
+        camera, {"ExposureAuto": "Continuous", "ExposureTime": 50.0, "Width": 30, "BalanceRatio[Red]": 3.5}
+    )
+    assert list(refused) == ["ExposureTime"]
+    assert (camera["Width"], camera["ExposureAuto"]) == (30, "Continuous")
+    assert snapshot(camera)["BalanceRatio[Red]"] == 3.5
+    with pytest.raises(FeatureNotFoundError):
+        restore(camera, {"Wdith": 10})
+
+
+def test_only_a_change_of_what_is_locked_stops_a_stream() -> None:
+    camera = PatternCamera(width=640)
+    assert needs_stop(camera.features, {"Gain": 3.0, "Width": 320})
+    assert not needs_stop(camera.features, {"Gain": 3.0, "Width": 640})
+    with pytest.raises(FeatureNotFoundError):
+        needs_stop(camera.features, {"Wdith": 10})

@@ -82,7 +82,9 @@ def needs_stop(features: Features, settings: Mapping[str, object]) -> bool:
 
 
 def _take(features: Features, name: str, key: str, settings: dict[str, FeatureValue]) -> None:
-    if features.describe(name).access is Access.READ_WRITE:
+    feature = features.describe(name)
+    # What is locked only because frames stream is a setting all the same.
+    if feature.access is Access.READ_WRITE or (feature.access is Access.READ_ONLY and feature.locks_while_streaming):
         settings[key] = features[name]
 
 

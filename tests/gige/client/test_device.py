@@ -251,6 +251,30 @@ def test_heartbeats_follow_a_timeout_that_is_shortened_later(scripted: Scripted,
     assert beats(scripted)[4] - changed_s < 1.5
 
 
+def test_writes_of_other_registers_make_no_heartbeats(scripted: Scripted) -> None:
+    with GigeDevice.open(scripted.address) as device:
+        before = len(beats(scripted))
+        start_s = time.monotonic()
+        for value in range(100):
+            device.write_register(0x1000, value)
+            device.write_memory(0x1004, bytes(4))
+        # One a second is due.
+        assert len(beats(scripted)) - before <= 1 + (time.monotonic() - start_s)
+
+
+def test_a_check_says_whether_the_camera_is_there_and_ours(scripted: Scripted) -> None:
+    with GigeDevice.open(scripted.address) as device:
+        device.check()
+        scripted.script = lambda command: [scripted.refusal(command, Status.BUSY).pack()]
+        device.check()
+        scripted.script = lambda command: None
+        scripted.set(CCP, 0)
+        with pytest.raises(CameraLostError, match="took control back"):
+            device.check()
+    with GigeDevice.open(scripted.address, control=False) as monitor:
+        monitor.check()
+
+
 def test_a_heartbeat_timeout_of_0_makes_no_storm(scripted: Scripted, wait_for: WaitFor) -> None:
     scripted.set(Register.HEARTBEAT_TIMEOUT, 0)
     start_s = time.monotonic()

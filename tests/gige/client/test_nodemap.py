@@ -22,6 +22,7 @@ from heliograph.core import (
     RemoteStatusError,
     Visibility,
 )
+from heliograph.core.settings import snapshot
 from heliograph.gige.bootstrap import Register
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.nodemap import NodeMapFeatures
@@ -165,6 +166,49 @@ def test_descriptions_say_what_the_xml_says() -> None:
     assert "Width" in features
     assert "Missing" not in features
     assert 7 not in features
+
+
+def test_what_locks_with_the_stream_is_told_from_what_locks_otherwise() -> None:
+    device = MemoryDevice()
+    features = over(device)
+    device.write(LOCK, 1)
+    assert features.describe("Width").locks_while_streaming
+    assert features.describe("Width").access is Access.READ_ONLY
+    assert not features.describe("Flip").locks_while_streaming
+    knife = (
+        '<IntSwissKnife Name="Knife"><pVariable Name="L">TLParamsLocked</pVariable><Formula>L</Formula></IntSwissKnife>'
+    )
+    formula = XML.replace("<pIsLocked>TLParamsLocked", "<pIsLocked>Knife").replace("<Command", knife + "<Command", 1)
+    assert over(MemoryDevice(formula)).describe("Width").locks_while_streaming
+
+
+def test_settings_are_what_the_xml_marks_or_else_what_is_no_address() -> None:
+    plain = over(MemoryDevice())
+    assert plain.describe("Gain").selected_by == "GainSelector"
+    assert plain.describe("Width").selected_by == ""
+    assert plain.describe("Note").streamable
+    unmarked = over(
+        MemoryDevice(XML.replace('"Other"', '"TransportLayerControl"').replace(">Other<", ">TransportLayerControl<"))
+    )
+    assert not unmarked.describe("Note").streamable
+    assert unmarked.describe("Width").streamable
+    marked = over(MemoryDevice(XML.replace("<pValue>WidthReg", "<Streamable>Yes</Streamable><pValue>WidthReg")))
+    assert marked.describe("Width").streamable
+    assert not marked.describe("Note").streamable
+
+
+def test_a_snapshot_moves_selectors_and_puts_them_back() -> None:
+    device = MemoryDevice()
+    features = over(device)
+    features["Gain"] = 5
+    features["GainSelector"] = "Blue"
+    features["Gain"] = 9
+    settings = snapshot(features)
+    assert (settings["Gain[Red]"], settings["Gain[Blue]"]) == (5, 9)
+    assert features["GainSelector"] == "Blue"
+    assert "Width" in settings
+    device.write(LOCK, 1)
+    assert "Width" in snapshot(features)
 
 
 def test_selectors_converters_and_formulas_are_evaluated() -> None:

@@ -80,3 +80,9 @@ def test_a_register_that_no_camera_can_have_breaks_the_protocol(address: int) ->
         registers.read(address, 4)
     with pytest.raises(RemoteProtocolError, match="names a register at"):
         registers.write(address, bytes(4))
+
+
+def test_a_register_of_any_length_does_not_fill_memory() -> None:
+    registers = port(Words("big"))
+    with pytest.raises(RemoteProtocolError, match="register of 1073741824 bytes"):
+        registers.read(0, 1 << 30)

@@ -185,7 +185,7 @@ class NodeMapFeatures(Features):
             maximum=maximum,
             increment=increment,
             entries=MappingProxyType(entries),
-            locks_while_streaming=bool(self._locking(node)),
+            locks_while_streaming=self._locks_with_stream(node),
             selected_by=self._selector(node),
             streamable=self._is_streamable(name) if self._marked else self._categories[name] not in _NO_SETTINGS,
         )
@@ -215,6 +215,12 @@ class NodeMapFeatures(Features):
         if locking:
             return f"is locked now by {', '.join(locking)}"
         return "is read-only" if what == "written" else f"cannot be {what}"
+
+    def _locks_with_stream(self, node: Any) -> bool:
+        """Tell whether a feature is locked by TLParamsLocked, or by a formula that it is part of."""
+        locking = self._locking(node)
+        formulas = [_inner(self._map.get_node(name)) for name in locking]
+        return LOCK_FEATURE in {*locking, *(str(_inner(part).name) for each in formulas for part in each.children)}
 
     def _locking(self, node: Any) -> list[str]:
         """Names of the nodes that decide whether a feature is locked, as its XML says."""
