@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 import heliograph
+from heliograph.cameras.modes import presets_for
 from heliograph.core import AddressError, SettingError
 from heliograph.core.state import state_folder
 from heliograph.gige.device.server import GigeDeviceServer
@@ -62,10 +63,12 @@ def serve(
     served: list[tuple[str, GigeDeviceServer]] = []
     with ExitStack() as resources:
         for index, url in enumerate(urls):
+            camera = resources.enter_context(heliograph.open(url))
             make_server = partial(
                 GigeDeviceServer,
-                resources.enter_context(heliograph.open(url)),
+                camera,
                 name=names[index] if names else "",
+                presets=presets_for(camera),
                 state_dir=state_dir or state_folder(),
                 allow=allow or (),
                 taken_serials=[server.identity.serial for _, server in served],

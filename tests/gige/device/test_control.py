@@ -295,9 +295,19 @@ def test_too_many_waiting_commands_are_told_busy(bench: Bench) -> None:
     for request_id in range(1, 101):
         command = CommandPacket(Command.READREG, request_id, gvcp.pack_addresses([FEATURES_ADDRESS]))
         statuses += [ack.status for ack in bench.send(command, OTHER)]
-    assert statuses == [Status.BUSY] * (100 - 64)
-    assert len(bench.run_jobs()) == 64
+    assert statuses == [Status.BUSY] * (100 - 48)
+    assert len(bench.run_jobs()) == 48
     assert all(ack.status == 0 for ack in bench.acks(OTHER))
+
+
+def test_monitors_do_not_keep_the_controller_waiting(bench: Bench) -> None:
+    bench.take_control()
+    for client, request_ids, busy in ((OTHER, 100, 100 - 48), (CONTROLLER, 16, 0), (CONTROLLER, 17, 1)):
+        answers = []
+        for request_id in range(1, request_ids + 1):
+            command = CommandPacket(Command.READREG, request_id, gvcp.pack_addresses([FEATURES_ADDRESS]))
+            answers += [ack.status for ack in bench.send(command, client) if ack.status]
+        assert answers == [Status.BUSY] * busy
 
 
 def test_driver_that_fails_is_an_error_status_and_nothing_more(

@@ -29,8 +29,9 @@ from heliograph.gige.gvcp import AckPacket, ActionCommand, Command, CommandPacke
 _log = logging.getLogger(__name__)
 
 _WRITES = (Command.WRITEREG, Command.WRITEMEM)
-_ONCE = (*_WRITES, Command.ACTION)
 _MOST_JOBS = 64
+# However many others ask, the client that has control is served.
+_JOBS_OF_CONTROLLER = 16
 _REMEMBERED = 256
 # Aravis repeats a command for 2.5 s; later the same bytes are a new command of a client that does not count its ids.
 _REPEAT_NS = 5_000_000_000
@@ -147,7 +148,7 @@ class DeviceControl:
     def _dispatch(self, command: CommandPacket, client: Address, now_ns: int) -> None:
         if not _asks_camera(command):
             self._answer(command, client, self.execute(command, client, now_ns), now_ns)
-        elif len(self._unfinished) < _MOST_JOBS:
+        elif len(self._unfinished) < _MOST_JOBS - (0 if client == self._state.controller else _JOBS_OF_CONTROLLER):
             job = Job(client, command)
             self._unfinished.append(job)
             self._jobs.append(job)
@@ -179,7 +180,8 @@ class DeviceControl:
     def _answer(self, command: CommandPacket, client: Address, ack: AckPacket, now_ns: int) -> None:
         packed = ack.pack()
         # Reads and refusals may happen again; remembering them would let anybody push out the controller's writes.
-        if command.command in _ONCE and ack.status == Status.SUCCESS:
+        once = command.command == Command.ACTION or (command.command in _WRITES and client == self._state.controller)
+        if once and ack.status == Status.SUCCESS:
             self._exchanges[client, command.request_id] = _Exchange(command, now_ns, packed)
             if len(self._exchanges) > _REMEMBERED:
                 self._exchanges.popitem(last=False)
