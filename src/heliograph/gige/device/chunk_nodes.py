@@ -32,7 +32,8 @@ def chunk_ports(root: ET.Element) -> None:
     """Add the port of every chunk."""
     for chunk in CHUNKS:
         port = ET.SubElement(root, "Port", Name=_port(chunk), NameSpace="Standard")
-        child(port, "ChunkID", f"{chunk.id:X}")
+        # All 8 digits: GenApi finds no chunk whose id is written with fewer.
+        child(port, "ChunkID", f"{chunk.id:08X}")
 
 
 def _feature(chunk: Chunk) -> str:
