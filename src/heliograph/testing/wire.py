@@ -48,6 +48,8 @@ class Wire:
         _wait(lambda: self._namespace.readlink() != mine)
         self._ip("link set lo up")
         self._ip("link add camera type veth peer name client")
+        # It would go with the client's namespace, but some time after its last process.
+        self._resources.callback(self._ip, "link del camera")
         self._ip(f"link set client netns {holder.pid}")
         self._ip(f"addr add {CAMERA_ADDRESS}/24 dev camera")
         self._ip("link set camera up")
