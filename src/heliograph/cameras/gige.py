@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from heliograph.cameras.reception import Reception, ReceptionConfig
 from heliograph.cameras.reconnect import ReconnectingCamera
@@ -154,7 +154,7 @@ class GigeCamera(CameraBase):
         """True when this program may change the camera; False for one that only watches."""
         return self._options.control
 
-    @property
+    @cached_property  # IPython completes behind no plain property
     def features(self) -> NodeMapFeatures:
         """All features of the camera's XML."""
         return self._features

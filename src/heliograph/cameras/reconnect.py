@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import astuple, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from heliograph.cameras.recorded import RecordedFeatures
@@ -73,7 +74,7 @@ class ReconnectingCamera(CameraBase):
         """Name of the camera."""
         return self._camera.name
 
-    @property
+    @cached_property  # IPython completes behind no plain property
     def features(self) -> RecordedFeatures:
         """All features of the camera's XML."""
         return self._features

@@ -9,6 +9,7 @@ import glob
 import re
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from heliograph.cameras.footage import Footage, Stills, Video, is_picture
@@ -108,7 +109,7 @@ class ReplayCamera(CameraBase):
         """The path or pattern that is replayed."""
         return self._name
 
-    @property
+    @cached_property  # IPython completes behind no plain property
     def features(self) -> Features:
         """Identity, size, format and rate; only the rate can be set."""
         return self._features

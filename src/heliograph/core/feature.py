@@ -197,6 +197,9 @@ class Features(ABC):
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.names()]
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.names()
+
     def __getattr__(self, name: str) -> FeatureValue:
         if name.startswith("_"):
             raise AttributeError(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn, Protocol
 
 import numpy as np
@@ -123,7 +124,7 @@ class SimCamera(CameraBase):
         """The scene's name."""
         return self._name
 
-    @property
+    @cached_property  # IPython completes behind no plain property
     def features(self) -> LocalFeatures:
         """Identity, region, binning, mirroring, format, rate, exposure, gain, black level, white balance and more."""
         return self._control.features

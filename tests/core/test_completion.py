@@ -1,0 +1,31 @@
+"""What IPython offers after a dot and in brackets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+
+import heliograph
+from heliograph.gige.device.server import GigeDeviceServer
+from heliograph.testing.camera import PatternCamera
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
+    # Not in the home directory of whoever runs the tests.
+    yield InteractiveShell.instance(ipython_dir=str(tmp_path_factory.mktemp("ipython")))
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.parametrize("written", ["camera.features.Exp", 'camera.features["Exp'])
+@pytest.mark.parametrize("kind", ["sim", "gige", "reconnecting"])
+def test_features_are_completed(shell: InteractiveShell, written: str, kind: str, address: str) -> None:
+    url = "sim://bench" if kind == "sim" else f"gige://{address}"
+    with GigeDeviceServer(PatternCamera(), address), heliograph.open(url, reconnect=kind == "reconnecting") as camera:
+        shell.user_ns["camera"] = camera
+        with provisionalcompleter():
+            offered = [each.text for each in shell.Completer.completions(written, len(written))]
+    assert "ExposureTime" in offered
