@@ -12,6 +12,7 @@ from typing import Protocol
 
 from heliograph.cameras.intake import Intake, LiveStream
 from heliograph.cameras.url import CameraUrl
+from heliograph.cameras.v4l2.source import WebcamSource, device_path
 from heliograph.cameras.videostream import NetworkSource
 from heliograph.core import CameraBase, CameraLostError, Features, Frame, StreamStatistics
 
@@ -45,6 +46,8 @@ def open_camera(url: CameraUrl) -> OpenCvCamera:
 
     Raises `CameraNotFoundError`, `CameraBusyError`, `CameraUrlError`, `SourceError` for a file that ends.
     """
+    if url.scheme == "v4l2":
+        return OpenCvCamera(WebcamSource(device_path(url)))
     source = NetworkSource(url.text)
     return OpenCvCamera(source, source.connect())
 

@@ -20,6 +20,7 @@ SCHEMES = {
     "rtsp": "heliograph.cameras.opencv",
     "rtsps": "heliograph.cameras.opencv",
     "sim": "heliograph.cameras.sim",
+    "v4l2": "heliograph.cameras.opencv",
 }
 """Module of each URL scheme; it has `open_camera(url: CameraUrl) -> Camera`."""
 
