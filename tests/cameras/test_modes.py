@@ -76,6 +76,13 @@ def test_a_setup_is_fitted_to_what_a_camera_can_do() -> None:
         assert fitted(Setup("c", 100, 48, "BGR8", binning=2), camera.features) == {}
 
 
+def test_a_size_is_in_steps_of_the_format_that_it_will_have() -> None:
+    with heliograph.open("sim://bench?sensor=imx477", pixel_format="BayerRG8") as camera:
+        eighth = presets_for(camera)["Eighth"]
+        apply(camera.features, eighth)
+        assert (eighth["Width"], eighth["PixelFormat"]) == (507, "BGR8")
+
+
 def test_all_that_a_sensor_can_do_is_listed_and_the_settings_stay(board: Board) -> None:
     with heliograph.open("picamera2://0", width=640, height=480, exposure_us=30_000) as camera:
         camera.features["OffsetX"] = 100

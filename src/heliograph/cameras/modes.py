@@ -11,10 +11,12 @@ from heliograph.cameras.setup import Setup, facts_of
 from heliograph.core import (
     Access,
     Camera,
+    Feature,
     FeatureAccessError,
     Features,
     FeatureValue,
     FeatureValueError,
+    PixelFormat,
     RemoteStatusError,
     SettingError,
 )
@@ -68,9 +70,16 @@ def fitted(setup: Setup, features: Features) -> dict[str, FeatureValue]:
         feature = features.describe(name)
         if feature.access is not Access.READ_WRITE:
             return {}
-        step, least = int(feature.increment or 1), int(feature.minimum or 0)
+        step, least = _step_px(features, feature, setup), int(feature.minimum or 0)
         settings[name] = least + (int(settings[name]) - least) // step * step
     return settings
+
+
+def _step_px(features: Features, feature: Feature, setup: Setup) -> int:
+    """Give the step of a size in the set-up's format: where the step of now is the format's, it will be another."""
+    present = PixelFormat.__members__.get(str(features["PixelFormat"]))
+    step = int(feature.increment or 1)
+    return PixelFormat.parse(setup.pixel_format).size_increment if present and step == present.size_increment else step
 
 
 def _takes(features: Features, name: str, value: FeatureValue | None) -> bool:

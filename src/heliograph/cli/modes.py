@@ -10,9 +10,6 @@ import typer
 from typer.core import TyperGroup
 
 import heliograph
-from heliograph.cameras.camera_config import read_setups
-from heliograph.cameras.modes import list_modes, load_user_set, presets_for, save_setups, save_user_set, user_sets
-from heliograph.cameras.setup import to_toml
 from heliograph.cli.argument import CameraArgument, JsonOption, camera_url
 from heliograph.cli.table import show
 from heliograph.cli.terminal import shown
@@ -28,10 +25,6 @@ class _CameraOrCommand(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_CameraOrCommand, no_args_is_help=True, help="What a camera can do, and its set-ups under names.")
-
-
-@app.command("CAM")
 def show_modes(
     cam: CameraArgument,
     save: Annotated[str | None, typer.Option(metavar="NAME", help="Save the camera's settings under a name.")] = None,
@@ -39,6 +32,8 @@ def show_modes(
     as_json: JsonOption = False,
 ) -> None:
     """List what the camera can do and its set-ups, or save or load a set-up of a network camera."""
+    from heliograph.cameras.modes import load_user_set, save_user_set
+
     if save is not None and load is not None:
         raise SettingError("give --save or --load, not both")
     with heliograph.open(camera_url(cam)) as camera:
@@ -51,6 +46,8 @@ def show_modes(
 
 
 def _list(camera: Camera, as_json: bool) -> None:
+    from heliograph.cameras.modes import list_modes, presets_for, user_sets
+
     modes = [
         {
             "width": mode.width,
@@ -71,7 +68,6 @@ def _list(camera: Camera, as_json: bool) -> None:
             show(rows)
 
 
-@app.command("import")
 def import_setups(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="camera_config.json, or TOML as this command prints.")],
     cam: Annotated[
@@ -79,6 +75,10 @@ def import_setups(
     ] = None,
 ) -> None:
     """Print the set-ups of a file as TOML, or save them in a camera."""
+    from heliograph.cameras.camera_config import read_setups
+    from heliograph.cameras.modes import save_setups
+    from heliograph.cameras.setup import to_toml
+
     setups = read_setups(file)
     if cam is None:
         typer.echo(to_toml(setups, f"Set-ups of {file.name}"), nl=False)
@@ -86,3 +86,8 @@ def import_setups(
     with heliograph.open(camera_url(cam)) as camera:
         for name, entry in save_setups(camera, setups).items():
             typer.echo(shown(f"{name} is saved in {entry}"))
+
+
+app = typer.Typer(cls=_CameraOrCommand, no_args_is_help=True, help="What a camera can do, and its set-ups under names.")
+app.command("CAM")(show_modes)
+app.command("import")(import_setups)

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import heliograph
-from heliograph.cli import bench, calibrate, cameras, features, get, grab, payload, record, serve, set, view
+from heliograph.cli import bench, calibrate, cameras, features, get, grab, modes, payload, record, serve, set, view
 from heliograph.cli.exit_code import ExitCode, exit_code
 from heliograph.cli.terminal import shown
 from heliograph.core import HeliographError
@@ -30,6 +30,7 @@ app.command("record")(record.record)
 app.command("bench")(bench.bench)
 app.command("view")(view.view)
 app.command("calibrate")(calibrate.calibrate)
+app.add_typer(modes.app, name="modes")
 app.add_typer(payload.app, name="payload")
 
 

@@ -40,7 +40,7 @@ class PiSensor:
     native_order: str = "RGGB"
     """Mosaic as the sensor reads it; R alone is a sensor without one."""
     rotation: int = 0
-    highest_gain: float = 16.0
+    highest_amplification: float = 16.0
 
     def order(self, hflip: bool = False, vflip: bool = False) -> str:
         """Give the mosaic of pictures: upright ones of a sensor upside down are flipped both ways.
@@ -64,7 +64,7 @@ HQ = PiSensor(
         Mode(2028, 1520, 12, (0, 0, 4056, 3040), 24_994, 60, 15_167),
         Mode(4056, 3040, 12, (0, 0, 4056, 3040), 99_999, 114, 28_571),
     ),
-    highest_gain=22.2608,
+    highest_amplification=22.2608,
 )
 V2 = PiSensor(
     "imx219",
@@ -75,9 +75,11 @@ V2 = PiSensor(
         Mode(3280, 2464, 8, (0, 0, 3280, 2464), 47_192, 75, 18_904),
     ),
     rotation=180,
-    highest_gain=10.6667,
+    highest_amplification=10.6667,
 )
-GLOBAL_SHUTTER = PiSensor("imx296", (Mode(1456, 1088, 10, (0, 0, 1456, 1088), 16_562, 29, 0),), highest_gain=251.1886)
+GLOBAL_SHUTTER = PiSensor(
+    "imx296", (Mode(1456, 1088, 10, (0, 0, 1456, 1088), 16_562, 29, 0),), highest_amplification=251.1886
+)
 """Modes: raspberrypi/picamera2 issues 301 and 683, AllskyTeam/allsky issue 3632."""
 
 

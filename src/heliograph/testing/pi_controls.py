@@ -35,7 +35,7 @@ def advertised(board: Board, sensor: PiSensor, mode: Mode) -> dict[str, tuple[An
         "ExposureTimeMode": (0, 1, 0),
         "ExposureTime": (mode.shortest_exposure_us, 66_724_487, 20_000),
         "AnalogueGainMode": (0, 1, 0),
-        "AnalogueGain": (1.0, sensor.highest_gain, 1.0),
+        "AnalogueGain": (1.0, sensor.highest_amplification, 1.0),
         "Brightness": (-1.0, 1.0, 0.0),
         "Contrast": (0.0, 32.0, 1.0),
         "Sharpness": (0.0, 16.0, 1.0),
@@ -66,7 +66,7 @@ class Exposure:
     """What a frame was taken with."""
 
     exposure_us: int
-    gain: float
+    amplification: float
     colour_gains: tuple[float, float]
     frame_us: int
 

@@ -93,7 +93,7 @@ class _Job:
         self._camera = camera
         self._cancelled = False
 
-    def get_result(self, timeout: float | None = None) -> _Request:
+    def get_result(self, timeout: Any = None) -> _Request:
         if self._cancelled:
             raise CancelledError
         board = self._camera._board
@@ -305,7 +305,7 @@ class _Camera:
         told = {
             "SensorTimestamp": sensor_ns,
             "ExposureTime": exposure.exposure_us,
-            "AnalogueGain": exposure.gain,
+            "AnalogueGain": exposure.amplification,
             "DigitalGain": 1.0,
             "ColourGains": exposure.colour_gains,
             "FrameDuration": exposure.frame_us,

@@ -10,7 +10,7 @@ from typing import Any
 from heliograph.cameras.picamera2.buffer import PROCESSED
 from heliograph.cameras.picamera2.mode import AUTOMATIC, SensorMode, best_mode
 from heliograph.cameras.picamera2.sensor import Sensor
-from heliograph.cameras.picamera2.settings import Settings, decibels, highest_rate_hz
+from heliograph.cameras.picamera2.settings import Settings, highest_rate_hz
 from heliograph.core import (
     Access,
     Feature,
@@ -197,7 +197,7 @@ class Control:
             gain,
             read=lambda: self._now("gain_db", self.settings.gain_auto),
             write=lambda value: self.set(gain_db=value),
-            limits=lambda: (0.0, decibels(self.sensor.highest_gain)),
+            limits=lambda: (0.0, self.sensor.highest_gain_db),
         )
         self._add_auto("GainAuto", "Gain", _ANALOG, "gain_auto", ("gain_db",))
 

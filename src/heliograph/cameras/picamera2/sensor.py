@@ -8,6 +8,7 @@ from typing import Any
 
 from heliograph.cameras.picamera2.buffer import PROCESSED, raw_format
 from heliograph.cameras.picamera2.mode import Area, SensorMode, sensor_modes
+from heliograph.cameras.picamera2.settings import decibels
 from heliograph.core import CameraNotFoundError, PixelFormat, PixelFormatError
 
 _PACKED_BITS = (10, 12)
@@ -25,7 +26,7 @@ class Sensor:
     modes: tuple[SensorMode, ...]
     raw_names: Mapping[int, str]
     """By bits of the mode: libcamera's format of a raw stream, the mosaic in the order that it has as mounted."""
-    highest_gain: float
+    highest_gain_db: float
     known_controls: frozenset[str]
 
     @property
@@ -57,7 +58,7 @@ def inspect(picam2: Any, packed: bool) -> Sensor:
         raw_names[mode.bits] = str(picam2.camera_configuration()["raw"]["format"])
     known = picam2.camera_controls
     field = max((mode.area for mode in modes), key=lambda area: area.width * area.height)
-    return Sensor(model, field, modes, raw_names, float(known["AnalogueGain"][1]), frozenset(known))
+    return Sensor(model, field, modes, raw_names, decibels(float(known["AnalogueGain"][1])), frozenset(known))
 
 
 def raw_configuration(picam2: Any, mode: SensorMode, packed: bool, **others: Any) -> dict[str, Any]:
