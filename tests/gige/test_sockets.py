@@ -8,7 +8,7 @@ import pytest
 
 from heliograph.core import AddressError
 from heliograph.gige.gvcp import PORT
-from heliograph.gige.gvsp import PacketFormat
+from heliograph.gige.gvsp import PacketFormat, PacketHeader
 from heliograph.gige.sockets import (
     open_broadcast_listener,
     open_control,
@@ -76,11 +76,11 @@ def test_interface_that_does_not_exist() -> None:
     assert error.value.__cause__.errno == errno.ENODEV
 
 
-def packet(packet_id: int) -> bytes:
-    return (1).to_bytes(4, "big") + (PacketFormat.PAYLOAD << 24 | packet_id).to_bytes(4, "big")
+@pytest.mark.parametrize("extended", [False, True])
+def test_packets_of_a_stream_are_spread_in_runs_of_32_and_in_order(address: str, extended: bool) -> None:
+    def packet(packet_id: int) -> bytes:
+        return PacketHeader(1, PacketFormat.PAYLOAD, packet_id, extended=extended).pack()
 
-
-def test_packets_of_a_stream_are_spread_in_runs_of_32_and_in_order(address: str) -> None:
     with open_stream_source(address) as source, ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in spread_stream_sink(open_stream_sink(address, 0))]
         assert {sink.getsockname() for sink in sinks} == {sinks[0].getsockname()}

@@ -16,6 +16,9 @@ _IP_PMTUDISC_DO = 2
 _SO_RCVBUFFORCE = 33
 _SO_ATTACH_REUSEPORT_CBPF = 51
 
+# Clients that lose many packets ask for each of them: the stock buffer holds 277 commands, of which none may be lost.
+_CONTROL_BUFFER_BYTES = 1_000_000
+
 # Sockets that share a stream, a power of two, and packets in a row that one of them gets. 128 stock buffers hold 200 ms
 # at 1 Gbit/s; 32 packets fill a third of one where the kernel does not coalesce.
 _SINKS = 128
@@ -29,6 +32,7 @@ def open_control(address: str) -> socket.socket:
     """
     control = _udp()
     control.setblocking(False)
+    _enlarge(control, _CONTROL_BUFFER_BYTES)
     _bind(control, address, PORT)
     return control
 
@@ -136,16 +140,21 @@ def own_address_towards(address: str) -> str:
 
 
 def _attach_filter(sink: socket.socket) -> None:
-    """Choose among sockets of one port by the word at byte 4 of a GVSP header, whose low 24 bits are the packet id."""
-    # Classic BPF (linux/filter.h): code, two jumps that are not used, operand. What is too short goes to socket 0.
+    """Choose among sockets of one port by the packet id: low 24 bits of the word at byte 4 of a GVSP header.
+
+    Extended headers have bit 31 of that word set, and the packet id at byte 16.
+    """
+    # Classic BPF (linux/filter.h): code, steps to skip if true and if not, operand. What is too short goes to socket 0.
     steps = (
-        (0x20, 4),  # load the word
-        (0x54, 0xFF_FFFF),  # and
-        (0x74, _RUN_BITS),  # shift right
-        (0x54, _SINKS - 1),  # and
-        (0x16, 0),  # return it
+        (0x20, 0, 0, 4),  # load the word
+        (0x45, 0, 1, 0x8000_0000),  # is the bit set?
+        (0x20, 0, 0, 16),  # load the word
+        (0x54, 0, 0, 0xFF_FFFF),  # and
+        (0x74, 0, 0, _RUN_BITS),  # shift right
+        (0x54, 0, 0, _SINKS - 1),  # and
+        (0x16, 0, 0, 0),  # return it
     )
-    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", code, 0, 0, value) for code, value in steps))
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     pointer = struct.pack("@HP", len(steps), ctypes.addressof(program))
     sink.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, pointer)
 
@@ -153,11 +162,16 @@ def _attach_filter(sink: socket.socket) -> None:
 def _sink(buffer_bytes: int) -> socket.socket:
     sink = _udp()
     if buffer_bytes:
-        try:
-            sink.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
-        except PermissionError:
-            sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        _enlarge(sink, buffer_bytes)
     return sink
+
+
+def _enlarge(udp: socket.socket, buffer_bytes: int) -> None:
+    """Give a socket a larger receive buffer, beyond net.core.rmem_max where the process may."""
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
+    except PermissionError:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
 
 
 def _udp() -> socket.socket:
