@@ -20,7 +20,7 @@ import numpy.typing as npt
 # linux/udp.h and linux/socket.h; the socket module names neither before Python 3.12.
 _UDP_GRO = 104
 _MSG_DONTWAIT = 0x40
-_MESSAGES = 64
+_MESSAGES = 128
 # The largest datagram, and a stride that is no multiple of 4096: equal low address bits would share cache lines.
 _MESSAGE_BYTES = 65_536
 _STRIDE_BYTES = _MESSAGE_BYTES + 4_160
@@ -46,9 +46,9 @@ _SEGMENT_AT = np.dtype(np.uintp).itemsize + 8
 
 
 class BatchReceiver:
-    """Receives up to 64 messages a call into memory of its own.
+    """Receives up to 128 messages a call into memory of its own.
 
-    `memory` has shape (64, stride); after `receive`, message i is `memory[i, :lengths[i]]`, made of packets of
+    `memory` has shape (128, stride); after `receive`, message i is `memory[i, :lengths[i]]`, made of packets of
     `segments[i]` bytes (the last may be shorter), or of one packet where that is 0. `source` is the only address
     whose packets count: the length of all others is set to 0. The sockets stay the caller's.
     """

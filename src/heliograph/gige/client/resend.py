@@ -19,10 +19,10 @@ PacketIds = npt.NDArray[np.intp]
 NEVER_NS = 2**63 - 1
 
 # Networks reorder packets within far less; Aravis waits 1 ms too.
-_REORDERING_NS = 1_500_000
+_REORDERING_NS = 2_000_000
 # Waits after the first, second ... request. The answer queues behind what the camera sends anyway: 8 ms in a switch
 # with a buffer of 1 MB at 1 Gbit/s. All of them together stay below the 0.5 s after which a block is given up.
-_WAITS_NS = np.array([0, 10, 20, 40, 40, 40, 40, 40, 40], np.int64) * 1_000_000
+_WAITS_NS = np.array([0, 15, 25, 40, 60, 60, 60, 60, 60], np.int64) * 1_000_000
 _TRIES = len(_WAITS_NS) - 1
 # What a camera has not sent yet is asked for again after this.
 _LATER_NS = 20_000_000
