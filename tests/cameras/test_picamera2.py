@@ -1,5 +1,7 @@
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +336,40 @@ def test_no_frame_in_time_is_an_error_and_takes_no_later_frame(pi: Open, board: 
             camera.grab(timeout_s=0.01)
     board.stalled, board.late = False, True
     assert [camera.grab().id, camera.grab().id] == [1, 2]
+
+
+def test_who_waits_for_a_frame_is_told_when_the_camera_is_stopped(pi: Open, board: Board) -> None:
+    camera = pi()
+    camera.start()
+    board.stalled = True
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(camera.grab, timeout_s=60)
+        assert board.waited_for.wait(10)
+        camera.stop()
+        with pytest.raises(CameraLostError, match="was stopped while a frame was waited for"):
+            waiting.result(10)
+
+
+def test_serving_needs_numpy_and_next_to_nothing() -> None:
+    """A Raspberry Pi that only serves has neither OpenCV nor GenApi."""
+    code = f"""
+import sys
+from pathlib import Path
+blocked = ("cv2", "genicam", "matplotlib", "skimage", "scipy", "av", "tifffile")
+sys.modules.update(dict.fromkeys(blocked))
+from heliograph.testing.pi_board import Board
+from heliograph.testing.picamera2_standin import standin
+sys.modules.update(standin(Path({str(SIGNATURES)!r}), Board()))
+import heliograph
+from heliograph.cameras.modes import presets_for
+from heliograph.gige.device.server import GigeDeviceServer
+from heliograph.testing.addresses import loopback_address
+with loopback_address() as address, heliograph.open("picamera2://0") as camera:
+    with GigeDeviceServer(camera, address, presets=presets_for(camera)):
+        print(camera.grab().data.shape)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == "(2280, 2028)\n", ended.stderr
 
 
 def test_cameras_are_found_by_number_model_and_id(pi: Open, board: Board) -> None:

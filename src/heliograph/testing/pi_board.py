@@ -5,6 +5,7 @@ Written after libcamera v0.7.1+rpt20260429 (paths are in its repository) and pic
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +106,8 @@ class Board:
     tuning: Any = None
     controls: dict[str, Any] = field(default_factory=dict)
     """Every control that is in force."""
+    waited_for: threading.Event = field(default_factory=threading.Event)
+    """Set as soon as somebody waits for a frame that does not come."""
     held: int = 0
     """Requests that have not been given back."""
     start_ns: int = 0

@@ -12,6 +12,7 @@ import ast
 import copy
 import inspect
 import json
+import threading
 import time
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -91,22 +92,23 @@ class _Job:
 
     def __init__(self, camera: _Camera) -> None:
         self._camera = camera
-        self._cancelled = False
+        self._cancelled = threading.Event()
 
     def get_result(self, timeout: Any = None) -> _Request:
-        if self._cancelled:
-            raise CancelledError
         board = self._camera._board
         if board.late:
             board.late = False
+            self._camera._jobs.remove(self)
             raise TimeoutError
-        if board.stalled or not self._camera._free:
-            raise TimeoutError
-        self._camera._jobs.remove(self)
+        if self._cancelled.is_set() or board.stalled or not self._camera._free:
+            board.waited_for.set()
+            raise CancelledError if self._cancelled.wait(timeout) else TimeoutError
+        if self in self._camera._jobs:
+            self._camera._jobs.remove(self)
         return self._camera._frame()
 
     def cancel(self) -> None:
-        self._cancelled = True
+        self._cancelled.set()
 
 
 class _Camera:
@@ -271,10 +273,9 @@ class _Camera:
         return job
 
     def cancel_all_and_flush(self) -> None:
-        if self._board.stalled:
-            for job in self._jobs:
-                job.cancel()
-            self._jobs = []
+        for job in self._jobs:
+            job.cancel()
+        self._jobs = []
 
     def _frame(self) -> _Request:
         board = self._board

@@ -187,6 +187,8 @@ class PiCamera(CameraBase):
         """Stop acquisition."""
         if self._running:
             self._running = False
+            # Whoever waits for a frame is told; and a stop would wait behind him for a frame that may never come.
+            self._picam2.cancel_all_and_flush()
             self._picam2.stop()
 
     def close(self) -> None:
@@ -197,7 +199,10 @@ class PiCamera(CameraBase):
             self._picam2.close()
 
     def grab(self, timeout_s: float = 5.0) -> Frame:
-        """Give the frame that waits, or the next one. Raises `FrameTimeoutError`."""
+        """Give the frame that waits, or the next one.
+
+        Raises `FrameTimeoutError`, and `CameraLostError` when another thread stops the camera meanwhile.
+        """
         self.start()
         request = self._request(timeout_s)
         try:
@@ -214,6 +219,8 @@ class PiCamera(CameraBase):
         job = self._picam2.capture_request(wait=False)
         try:
             return job.get_result(timeout=timeout_s)
+        except CancelledError:
+            raise CameraLostError(f"{self.name} was stopped while a frame was waited for") from None
         except TimeoutError:
             # Else the job would take a frame later that nobody gives back; if it has one at this moment, that is ours.
             self._picam2.cancel_all_and_flush()
