@@ -115,6 +115,21 @@ def test_wishes_while_nothing_streams_are_no_trouble(stream: Stream) -> None:
     assert stream.rest() == []
 
 
+def test_whoever_asks_for_everything_again_and_again_delays_no_frame(stream: Stream) -> None:
+    # 1024 wishes are 3 s of this stream, its frames come every 5 ms.
+    stream.config = replace(stream.config, throughput_limit_bytes_per_s=1_000_000)
+    stream.start()
+    stream.blocks(1)
+    for _ in range(2000):
+        stream.acquisition.ask_again(1, 0, PACKETS - 1)
+    fresh, again = 0, 0
+    while fresh < 3:
+        header = PacketHeader.unpack(stream.host.recv(2000))
+        fresh += header.format == PacketFormat.TRAILER and not header.status
+        again += header.status == RESENT
+    assert 0 < again < 500
+
+
 def test_each_trigger_gives_one_frame_not_older_than_itself(stream: Stream) -> None:
     stream.start(gate=TriggerGate("Action0"))
     leaders = []

@@ -179,7 +179,9 @@ class Acquisition:
             raise item
         if isinstance(item, _Numbered):
             self._send_frame(sender, item)
-        sender.answer()
+        # The next frame goes first.
+        while sender.answer() and self._queue.empty() and not self._stop.is_set():
+            pass
 
     def _send_frame(self, sender: StreamSender, item: _Numbered) -> None:
         self._report(item.frame, sender.block_id(item.number))

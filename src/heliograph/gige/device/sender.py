@@ -98,10 +98,8 @@ class StreamSender:
                 return
             self._send_batch(batch)
             kept.sent = min(kept.sent + self._batch_packets, kept.packets.count + 1)
-            if self._requests:
-                # Half of the link at most: who asks for everything again must not stop the stream.
-                self._wait()
-                self._answer(self._batch_packets)
+            # Half of the link at most: who asks for everything again must not stop the stream.
+            self.answer()
         self._send_alone(kept.trailer)
         kept.sent = kept.packets.count + 2
         kept.sent_ns = time.monotonic_ns()
@@ -111,11 +109,12 @@ class StreamSender:
         if first <= last and len(self._requests) < _MOST_REQUESTS:
             self._requests.append((block_id, first, last))
 
-    def answer(self) -> None:
-        """Send everything that was asked for again, for as long as the stream is not stopping."""
-        while self._requests and not self._stopping():
+    def answer(self) -> bool:
+        """Send a batch of what was asked for again; False when nothing is left."""
+        if self._requests:
             self._wait()
             self._answer(self._batch_packets)
+        return bool(self._requests)
 
     @property
     def _extended(self) -> bool:
