@@ -14,12 +14,12 @@ from heliograph.core import ColorMatrix, ColorRange, Frame, Layout, MissingDepen
 from heliograph.core.convert import opencv
 
 # Matroska counts ms unless told otherwise; FFmpeg's muxer cannot be told.
-_TIME_BASE = Fraction(1, 1000)
+_TICKS_HZ = 1000
 # Four slices a frame are coded side by side, each with a checksum (FFV1 version 3, RFC 9043).
-_OPTIONS = {"level": "3", "slices": "4", "slicecrc": "1"}
-# FFmpeg's numbers (AVColorRange, AVColorSpace), which players need to show YCbCr right.
-_RANGES = {ColorRange.LIMITED: 1, ColorRange.FULL: 2}
-_MATRICES = {ColorMatrix.BT709: 1, ColorMatrix.BT601: 6}
+_OPTIONS = {"level": "3", "slices": "4", "slicecrc": "1", "threads": "auto", "thread_type": "slice"}
+# FFmpeg's words for these, which players need to show YCbCr right.
+_RANGES = {ColorRange.LIMITED: "tv", ColorRange.FULL: "pc"}
+_MATRICES = {ColorMatrix.BT709: "bt709", ColorMatrix.BT601: "smpte170m"}
 
 
 class LosslessVideo:
@@ -30,13 +30,10 @@ class LosslessVideo:
         self._begin_ns = first.timestamp_ns
         self._last_ms = -1
         self._container = self._av.open(str(path), "w", format="matroska")
-        self._stream = self._container.add_stream("ffv1", options=_OPTIONS)
+        shown = {"color_range": _RANGES[first.color_range], "colorspace": _MATRICES[first.color_matrix]}
+        self._stream = self._container.add_stream("ffv1", _TICKS_HZ, options=_OPTIONS | shown)
         self._stream.width, self._stream.height = first.width, first.height
         self._stream.pix_fmt = ffmpeg_format(first.pixel_format)
-        self._stream.time_base = self._stream.codec_context.time_base = _TIME_BASE
-        codec = self._stream.codec_context
-        codec.thread_type, codec.thread_count = "SLICE", 0
-        codec.color_range, codec.colorspace = _RANGES[first.color_range], _MATRICES[first.color_matrix]
         self._container.metadata["PIXEL_FORMAT"] = first.pixel_format.name
 
     @staticmethod
@@ -54,8 +51,8 @@ class LosslessVideo:
             rows = samples.reshape(samples.shape[0], -1).view(np.uint8)
             memory = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
             memory[: len(rows), : rows.shape[1]] = rows
-        self._last_ms = max(self._last_ms + 1, round((frame.timestamp_ns - self._begin_ns) / 1e6))
-        picture.pts, picture.time_base = self._last_ms, _TIME_BASE
+        self._last_ms = max(self._last_ms + 1, round((frame.timestamp_ns - self._begin_ns) * _TICKS_HZ / 1e9))
+        picture.pts, picture.time_base = self._last_ms, Fraction(1, _TICKS_HZ)
         self._container.mux(self._stream.encode(picture))
 
     def close(self) -> None:

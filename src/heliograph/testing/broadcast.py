@@ -157,7 +157,7 @@ class _RtspViewer(_Viewer):
         sequence = 0
         for number, picture in enumerate(pictures()):
             ticks = round(number * _RTP_TICK_HZ / RATE_HZ)
-            for payload, last in rtp_payloads(picture):
+            for payload, last in () if self.broadcast.silent.is_set() else rtp_payloads(picture):
                 header = struct.pack(">BBHII", 0x80, 26 | last << 7, sequence & 0xFFFF, ticks & 0xFFFFFFFF, 7)
                 self.wfile.write(struct.pack(">cBH", b"$", 0, len(header) + len(payload)) + header + payload)
                 sequence += 1
