@@ -413,5 +413,5 @@ def test_no_flood_grows_the_camera(make_bench: Any) -> None:
     control = bench.control
     assert len(control._unfinished) <= 64
     assert len(control._jobs) <= 64
-    assert len(control._exchanges) <= 256
+    assert len(control._answered) <= 256
     assert len(bench.actions._scheduled) <= 16

@@ -137,6 +137,17 @@ def test_a_camera_starts_with_the_set_that_was_chosen(tmp_path: Path) -> None:
     assert powered_up(tmp_path)[0]["Gain"] == 0.0
 
 
+def test_a_camera_served_again_has_the_factory_settings_of_the_first_time(tmp_path: Path) -> None:
+    camera, memory = Knob(), CameraMemory(tmp_path, "1")
+    UserSets(camera, memory, {}).power_up()
+    camera["Gain"] = 4.0
+    sets = UserSets(camera, memory, {})
+    sets.power_up()
+    assert camera["Gain"] == 4.0
+    sets.execute("UserSetLoad")
+    assert camera["Gain"] == 0.0
+
+
 def test_a_set_that_cannot_be_loaded_stops_no_camera(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     memory = CameraMemory(tmp_path, "1")
     memory.remembered.default_set = "UserSet1"

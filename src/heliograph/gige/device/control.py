@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 
 from heliograph.core import RemoteProtocolError, RemoteStatusError
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import DISCOVERY_BYTES, ControlPrivilege, Register
 from heliograph.gige.device.actions import Actions
+from heliograph.gige.device.answered import AnsweredCommands
 from heliograph.gige.device.bootstrap import PENDING_TIMEOUT_MS
 from heliograph.gige.device.layout import FEATURES_ADDRESS, XML_ADDRESS
 from heliograph.gige.device.registers import REGISTER_BYTES, RegisterMap, status_of
@@ -32,9 +33,6 @@ _WRITES = (Command.WRITEREG, Command.WRITEMEM)
 _MOST_JOBS = 64
 # However many others ask, the client that has control is served.
 _JOBS_OF_CONTROLLER = 16
-_REMEMBERED = 256
-# Aravis repeats a command for 2.5 s; later the same bytes are a new command of a client that does not count its ids.
-_REPEAT_NS = 5_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +41,6 @@ class Job:
 
     client: Address
     command: CommandPacket
-
-
-@dataclass(frozen=True, slots=True)
-class _Exchange:
-    """A write and the answer it got, kept in case the answer is lost and the client asks again."""
-
-    command: CommandPacket
-    answered_ns: int
-    ack: bytes
 
 
 class DeviceControl:
@@ -70,7 +59,7 @@ class DeviceControl:
         self._outbox: list[tuple[bytes, Address]] = []
         self._jobs: deque[Job] = deque()
         self._unfinished: list[Job] = []
-        self._exchanges: OrderedDict[tuple[Address, int], _Exchange] = OrderedDict()
+        self._answered = AnsweredCommands()
         self._heard_ns = 0
 
     def receive_datagram(self, data: bytes, client: Address, now_ns: int, *, broadcast: bool = False) -> None:
@@ -171,20 +160,17 @@ class DeviceControl:
             wait = gvcp.pack_write_done(PENDING_TIMEOUT_MS)
             self._send(command, client, AckPacket(0, gvcp.PENDING_ACK, command.request_id, wait).pack())
             return True
-        exchange = self._exchanges.get((client, command.request_id))
-        if exchange is None or exchange.command != command or now_ns - exchange.answered_ns > _REPEAT_NS:
-            return False
-        self._send(command, client, exchange.ack)
-        return True
+        ack = self._answered.answer_to(command, client, now_ns)
+        if ack is not None:
+            self._send(command, client, ack)
+        return ack is not None
 
     def _answer(self, command: CommandPacket, client: Address, ack: AckPacket, now_ns: int) -> None:
         packed = ack.pack()
         # Reads and refusals may happen again; remembering them would let anybody push out the controller's writes.
         once = command.command == Command.ACTION or (command.command in _WRITES and client == self._state.controller)
         if once and ack.status == Status.SUCCESS:
-            self._exchanges[client, command.request_id] = _Exchange(command, now_ns, packed)
-            if len(self._exchanges) > _REMEMBERED:
-                self._exchanges.popitem(last=False)
+            self._answered.remember(command, client, packed, now_ns)
         self._send(command, client, packed)
 
     def _send(self, command: CommandPacket, client: Address, packed: bytes) -> None:
@@ -261,9 +247,7 @@ class DeviceControl:
 
     def _release(self, event: ControlReleased | ControlLost) -> None:
         self._state.release_control(event)
-        # A write of whoever had control, repeated after somebody else had it, is a new one and to be refused.
-        for key in [key for key, each in self._exchanges.items() if each.command.command in _WRITES]:
-            del self._exchanges[key]
+        self._answered.forget_writes()
         if not self._state.actions.unconditional:
             self._actions.clear()
 

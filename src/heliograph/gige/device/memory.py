@@ -36,11 +36,13 @@ class Remembered:
 class CameraMemory:
     """The file of one camera in a folder, named by its serial number; without a folder nothing outlives the process.
 
+    `factory` holds the settings that the camera came with, once they are known; they are not in the file.
     A file that is damaged is put aside with a warning, and the camera starts with nothing remembered.
     """
 
     def __init__(self, folder: Path | None, serial: str) -> None:
         self._path = folder / f"camera-{re.sub(r'[^A-Za-z0-9-]', '_', serial)}.json" if folder else None
+        self.factory: dict[str, FeatureValue] | None = None
         self.remembered = self._read()
 
     def save(self) -> None:

@@ -50,8 +50,13 @@ class UserSets(LocalFeatures):
         self._add_features([FACTORY, *_SETS], [name for name in self._fixed if name not in (FACTORY, *_SETS)])
 
     def power_up(self) -> None:
-        """Remember the settings of now as the factory's, and load the set that a client chose to start with."""
-        self._fixed[FACTORY] = UserSet("as the camera came", _factory_settings(self._settings))
+        """Remember the settings of now as the factory's, and load the set that a client chose to start with.
+
+        A camera that is served once more still has the factory settings of the first time.
+        """
+        if self._memory.factory is None:
+            self._memory.factory = _factory_settings(self._settings)
+        self._fixed[FACTORY] = UserSet("as the camera came", self._memory.factory)
         name = self._memory.remembered.default_set
         if not name or name == FACTORY:
             return
