@@ -16,23 +16,25 @@ _OUTLIERS_BELIEVED = 3
 class PhaseEstimate:
     """When the sensor's latest frame began, and how much longer its periods are than asked for.
 
-    >>> estimate = PhaseEstimate(start_ns=0, stamp_error_ns=10_000.0)
+    >>> estimate = PhaseEstimate(start_ns=0, stamp_error_ns=10_000.0, frame_error_ns=0.0)
     >>> for frame in range(1, 200):
     ...     estimate.advance(40_000_000)
     ...     estimate.correct(round(frame * 40_000_000 * 1.00002))
     >>> round(estimate.drift * 1e6)
     20
 
-    `stamp_error_ns` is the standard deviation of a stamp.
+    `stamp_error_ns` is the standard deviation of a stamp, `frame_error_ns` that of a frame's length from what was
+    asked for.
     """
 
-    def __init__(self, start_ns: int, stamp_error_ns: float, drift: float = 0.0) -> None:
+    def __init__(self, start_ns: int, stamp_error_ns: float, frame_error_ns: float, drift: float = 0.0) -> None:
         self.drift = drift
         """By how much periods are longer than asked for, as a share of them."""
         # Whole and fraction apart: a float alone holds nanoseconds of today to no better than 128.
         self._start_ns = start_ns
         self._fraction_ns = 0.0
         self._stamp_variance = stamp_error_ns**2
+        self._frame_variance = frame_error_ns**2
         self._phase_variance = self._stamp_variance
         self._drift_variance = _LARGEST_DRIFT**2
         self._covariance = 0.0
@@ -52,6 +54,7 @@ class PhaseEstimate:
         self._fraction_ns += duration_ns * (1 + self.drift) - later_ns
         self._start_ns += later_ns
         self._phase_variance += duration_ns * (2 * self._covariance + duration_ns * self._drift_variance)
+        self._phase_variance += self._frame_variance
         self._covariance += duration_ns * self._drift_variance
         self._drift_variance += _DRIFT_WALK**2 * duration_ns * 1e-9
 

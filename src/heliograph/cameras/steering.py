@@ -25,6 +25,8 @@ _SHORTER_FRAMES = 4
 # Beyond this gap nothing is known of what the sensor did meanwhile.
 _LONGEST_GAP_FRAMES = 100
 _STAMP_ERROR_NS = 20_000.0
+# A driver that asks about when a frame begins hits now this one, now the next: single lines come early or late.
+_FRAME_ERROR_LINES = 0.15
 _FURTHEST_NS = 1 << 62
 
 
@@ -105,7 +107,9 @@ class PhaseSteering:
         """Wait until every frame lasts what was asked for, and begin with that one."""
         self._settling_frames -= 1
         if self._settling_frames <= 0 and self._requested_ns is not None:
-            self._estimate = PhaseEstimate(start_ns, math.hypot(_STAMP_ERROR_NS, self.line_time_ns / 2), self._drift)
+            stamp_error_ns = math.hypot(_STAMP_ERROR_NS, self.line_time_ns / 2)
+            frame_error_ns = _FRAME_ERROR_LINES * self.line_time_ns
+            self._estimate = PhaseEstimate(start_ns, stamp_error_ns, frame_error_ns, self._drift)
             self._pending_ns = deque([self._requested_ns] * _USUAL_LAG_FRAMES)
             self._stamps = 1
 
