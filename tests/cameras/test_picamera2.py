@@ -453,3 +453,16 @@ def test_settings_are_taken_and_put_back_whole(pi: Open) -> None:
     camera.stop()
     camera.apply(before)
     assert camera.snapshot_settings() == before
+
+
+def test_a_mode_that_reads_a_part_of_the_sensor_is_chosen_by_name(pi: Open) -> None:
+    camera = pi(binning=2, width=1332, height=990)
+    camera.features["OffsetX"], camera.features["OffsetY"] = 348, 264
+    assert camera.features.describe("AcquisitionFrameRate").maximum == pytest.approx(50.03)
+    camera.features["SensorMode"] = "Mode1332x990_10bit"
+    camera.features["PixelFormat"] = "BayerRG10"
+    camera.features["ExposureTime"] = 1_000
+    assert camera.features.describe("AcquisitionFrameRate").maximum == pytest.approx(120.05)
+    frame = camera.grab()
+    np.testing.assert_array_equal(frame.data, samples(HQ.modes[0]))
+    assert frame.line_time_ns == 7_933

@@ -22,7 +22,6 @@ from heliograph.core import (
 )
 
 _BINNING = ("BinningHorizontal", "BinningVertical")
-_REGION = {"OffsetX": "minimum", "OffsetY": "minimum", "Width": "maximum", "Height": "maximum"}
 _REFUSALS = (FeatureValueError, FeatureAccessError, RemoteStatusError)
 _SELECTOR, _DESCRIPTION = "UserSetSelector", "UserSetDescription"
 _T = TypeVar("_T")
@@ -95,8 +94,8 @@ def _takes(features: Features, name: str, value: FeatureValue | None) -> bool:
 def list_modes(camera: Camera) -> list[Mode]:
     """Give every size of the camera's whole field, the formats it comes in, and the highest frame rates.
 
-    Asks the camera by setting it this way and that, and puts its settings back. Raises `FeatureAccessError` while
-    frames stream.
+    Binned by powers of two. Asks the camera by setting it this way and that, and puts its settings back. Raises
+    `FeatureAccessError` while frames stream.
     """
     features = camera.features
     if camera.streaming:
@@ -104,15 +103,14 @@ def list_modes(camera: Camera) -> list[Mode]:
     before = camera.snapshot_settings()
     found: dict[tuple[int, int, int, float | None], list[str]] = {}
     try:
-        _try(features, "ExposureTime", "minimum")
+        for name in ("ExposureTime", "OffsetX", "OffsetY"):
+            _try(features, name, "minimum")
         formats = list(features.describe("PixelFormat").entries)
-        for binning in _settable(features, "BinningHorizontal", _numbers(features, "BinningHorizontal")):
+        for binning in _settable(features, "BinningHorizontal", _powers_of_two(features, "BinningHorizontal")):
             _set(features, "BinningVertical", binning)
-            for pixel_format in _settable(features, "PixelFormat", formats):
-                for name, limit in _REGION.items():
-                    _try(features, name, limit)
-                key = (int(features["Width"]), int(features["Height"]), int(binning or 1), _highest_rate_hz(features))
-                found.setdefault(key, []).append(str(pixel_format))
+            for pixel_format, (width, height) in _sizes(features, formats):
+                key = (width, height, int(binning or 1), _highest_rate_hz(features))
+                found.setdefault(key, []).append(pixel_format)
             # Mosaics, which come last, may not go with the next binning.
             _set(features, "PixelFormat", formats[0])
     finally:
@@ -120,11 +118,23 @@ def list_modes(camera: Camera) -> list[Mode]:
     return [Mode(w, h, b, tuple(formats), rate_hz) for (w, h, b, rate_hz), formats in found.items()]
 
 
-def _numbers(features: Features, name: str) -> list[int]:
+def _sizes(features: Features, formats: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Set the largest size in each format in turn; those with the same steps have the same."""
+    sizes: dict[int, tuple[int, int]] = {}
+    for name in _settable(features, "PixelFormat", formats):
+        known = PixelFormat.__members__.get(str(name))
+        step = known.size_increment if known else 0
+        if not step or sizes.keys() != {step}:
+            _try(features, "Width", "maximum")
+            _try(features, "Height", "maximum")
+            sizes = {step: (int(features["Width"]), int(features["Height"]))}
+        yield str(name), sizes[step]
+
+
+def _powers_of_two(features: Features, name: str) -> list[int]:
     feature = features.describe(name) if name in features else None
-    if feature is None or feature.access is not Access.READ_WRITE:
-        return []
-    return list(range(int(feature.minimum or 1), int(feature.maximum or 1) + 1, int(feature.increment or 1)))
+    highest = int(feature.maximum or 1) if feature else 1
+    return [1 << power for power in range(highest.bit_length())]
 
 
 def _settable(features: Features, name: str, values: list[_T]) -> Iterator[_T | FeatureValue | None]:
