@@ -12,11 +12,10 @@ import numpy.typing as npt
 from heliograph.core import PixelFormat, PixelFormatError, RemoteProtocolError
 from heliograph.gige.client.block import Block, Bytes, SlotT, StreamShape
 from heliograph.gige.client.header import HeaderColumns, Numbers
+from heliograph.gige.client.numbering import BlockNumbering
 from heliograph.gige.client.resend import NEVER_NS, REFUSALS, Gaps, ResendRequest
 from heliograph.gige.gvsp import (
     EXTENDED_HEADER_BYTES,
-    LAST_BLOCK_ID,
-    LAST_EXTENDED_BLOCK_ID,
     RESENT,
     ImageLeader,
     PacketFormat,
@@ -96,16 +95,14 @@ class FrameAssembler(Generic[SlotT]):
         self._rows = memory[:, : runs * self._row_bytes].reshape(len(memory), runs, self._row_bytes)
         self._raw = self._columns.raw(self._rows)
         self._blocks: dict[int, Block[SlotT]] = {}
-        self._span = LAST_EXTENDED_BLOCK_ID if shape.extended_ids else LAST_BLOCK_ID
-        self._shift = 0
-        self._newest_id = 0
+        self._numbers = BlockNumbering(extended=shape.extended_ids)
         self._delivered_id = 0
         self.malformed_packets = 0
         """Packets that break the protocol or do not belong to this stream."""
 
     def time_left_ns(self, now_ns: int) -> int:
         """Estimate how long the rest of the newest block will take, by what has arrived of it; 0 when there is none."""
-        block = self._blocks.get(self._newest_id)
+        block = self._blocks.get(self._numbers.newest_id)
         if block is None or not block.highest:
             return 0
         return max(0, block.expected - block.highest) * (now_ns - block.begun_ns) // block.highest
@@ -131,8 +128,11 @@ class FrameAssembler(Generic[SlotT]):
     def handle_timer(self, now_ns: int) -> list[ResendRequest]:
         """Give up blocks that got no packet for 0.5 s or cannot be completed, and give what to ask the camera for."""
         requests = []
-        for frame_id, block in self._blocks.items():
+        for frame_id, block in list(self._blocks.items()):
             requests += self._requests(frame_id, block, now_ns)
+            # What never was, or is gone, must not keep its place among the few until older frames are done.
+            if block.leader is None and self._given_up(frame_id, block):
+                self._finish(frame_id)
         self._deliver(now_ns)
         return requests
 
@@ -239,7 +239,7 @@ class FrameAssembler(Generic[SlotT]):
             leader = ImageLeader.unpack(packet)
             self._check(leader)
             if not header.status:
-                self._follow_restart(header.block_id, now_ns)
+                self._follow_restart(header.block_id)
         elif header.format == PacketFormat.PAYLOAD:
             if not (0 < header.packet_id <= self._shape.packets and 0 < len(data) <= self._shape.data_bytes):
                 raise RemoteProtocolError(f"GVSP payload packet {header.packet_id} is not of this stream")
@@ -260,7 +260,7 @@ class FrameAssembler(Generic[SlotT]):
         """Hear that a packet is not sent again; an answer may come when nobody waits for it any more."""
         if header.packet_id > self._shape.packets + 1:
             raise RemoteProtocolError(f"GVSP packet {header.packet_id} that is refused is not of this stream")
-        block = self._blocks.get(self._frame_id(header.block_id))
+        block = self._blocks.get(self._numbers.frame_id(header.block_id))
         if block is not None and block.gaps is not None:
             block.gaps.refuse(header.packet_id, header.status, now_ns)
 
@@ -277,18 +277,23 @@ class FrameAssembler(Generic[SlotT]):
 
     def _block(self, block_id: int, now_ns: int) -> Block[SlotT] | None:
         """Give the block of an id, a new one if need be, or None when it is over already."""
-        frame_id = self._frame_id(block_id)
+        frame_id = self._numbers.frame_id(block_id)
         block = self._blocks.get(frame_id)
         if block is None:
             if frame_id <= self._delivered_id:
                 return None
-            lost = range(self._newest_id + 1, frame_id) if self._resend and self._newest_id else range(0)
-            if len(lost) <= _LOST_BLOCKS:
-                for lost_id in lost:
-                    self._begin(lost_id, (lost_id - self._shift - 1) % self._span + 1, now_ns)
+            self._begin_lost(frame_id, now_ns)
             block = self._begin(frame_id, block_id, now_ns)
         block.last_ns = now_ns
         return block
+
+    def _begin_lost(self, frame_id: int, now_ns: int) -> None:
+        """Begin the blocks before this one of which nothing has arrived, so that they are asked for."""
+        newest_id = self._numbers.newest_id
+        room = OPEN_BLOCKS // 2 - len(self._blocks)
+        if self._resend and newest_id and frame_id - newest_id - 1 <= min(_LOST_BLOCKS, room):
+            for lost_id in range(newest_id + 1, frame_id):
+                self._begin(lost_id, self._numbers.block_id(lost_id), now_ns)
 
     def _begin(self, frame_id: int, block_id: int, now_ns: int) -> Block[SlotT]:
         while len(self._blocks) >= OPEN_BLOCKS:
@@ -297,23 +302,15 @@ class FrameAssembler(Generic[SlotT]):
         block.begun_ns = block.last_ns = now_ns
         block.wake_ns = now_ns + _RETENTION_NS
         self._blocks[frame_id] = block
-        self._newest_id = max(self._newest_id, frame_id)
+        self._numbers.newest_id = max(self._numbers.newest_id, frame_id)
         return block
 
-    def _frame_id(self, block_id: int) -> int:
-        """Undo wraps and restarts: the id nearest to the newest one; cameras may begin a stream with any block id."""
-        if not self._newest_id:
-            return block_id
-        ahead = (block_id + self._shift - self._newest_id) % self._span
-        return self._newest_id + (ahead if ahead <= self._span // 2 else ahead - self._span)
-
-    def _follow_restart(self, block_id: int, now_ns: int) -> None:
+    def _follow_restart(self, block_id: int) -> None:
         """Count on when a camera begins its ids anew: its leader is further behind than any that is merely late."""
-        if self._newest_id and self._frame_id(block_id) < self._delivered_id - OPEN_BLOCKS:
+        if self._numbers.newest_id and self._numbers.frame_id(block_id) < self._delivered_id - OPEN_BLOCKS:
             for frame_id in sorted(self._blocks):
                 self._finish(frame_id)
-            self._newest_id = max(self._newest_id, self._delivered_id)
-            self._shift = self._newest_id + 1 - block_id
+            self._numbers.restart(block_id)
 
     def _requests(self, frame_id: int, block: Block[SlotT], now_ns: int) -> list[ResendRequest]:
         """Give what to ask for of one block, and set when to look at it again."""
@@ -349,9 +346,13 @@ class FrameAssembler(Generic[SlotT]):
         if block.complete or now_ns - block.last_ns >= _RETENTION_NS:
             return True
         if self._resend:
-            return block.gaps is not None and block.gaps.hopeless and self._passed(frame_id)
+            return self._given_up(frame_id, block)
         # Without resend, an older block gets nothing more.
         return any(other.complete for other_id, other in self._blocks.items() if other_id > frame_id)
+
+    def _given_up(self, frame_id: int, block: Block[SlotT]) -> bool:
+        """Tell whether what a block misses is asked for no more, while the camera has gone on."""
+        return block.gaps is not None and block.gaps.hopeless and self._passed(frame_id)
 
     def _deliver_if_complete(self, block: Block[SlotT], now_ns: int) -> None:
         if block.complete:
