@@ -19,7 +19,7 @@ from heliograph.core import Camera, FeatureAccessError, SettingError
 from heliograph.core.settings import apply
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.testing.camera import PatternCamera
-from heliograph.testing.pi_board import GLOBAL_SHUTTER, HQ, V2, Board, PiSensor
+from heliograph.testing.pi_board import GLOBAL_SHUTTER, HQ, V2, V3, Board, PiSensor
 from heliograph.testing.picamera2_standin import standin
 
 SIGNATURES = Path(__file__).parents[1] / "vectors" / "picamera2-0.3.38.json"
@@ -45,7 +45,7 @@ def network_camera(address: str) -> Iterator[Camera]:
         yield camera
 
 
-@pytest.mark.parametrize("sensor", [HQ, V2, GLOBAL_SHUTTER], ids=lambda each: each.model)
+@pytest.mark.parametrize("sensor", [HQ, V2, V3, GLOBAL_SHUTTER], ids=lambda each: each.model)
 @pytest.mark.parametrize("pisp", [False, True])
 def test_every_preset_of_a_sensor_gives_its_picture(board: Board, sensor: PiSensor, pisp: bool) -> None:
     board.sensors, board.pisp = (sensor,), pisp

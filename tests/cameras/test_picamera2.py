@@ -25,7 +25,7 @@ from heliograph.core import (
     MissingDependencyError,
     SourceNotFoundError,
 )
-from heliograph.testing.pi_board import GLOBAL_SHUTTER, HQ, V2, Board, PiSensor, samples, scene
+from heliograph.testing.pi_board import GLOBAL_SHUTTER, HQ, V2, V3, Board, PiSensor, samples, scene
 from heliograph.testing.picamera2_standin import standin
 
 SIGNATURES = Path(__file__).parents[1] / "vectors" / "picamera2-0.3.38.json"
@@ -274,6 +274,22 @@ def test_what_the_camera_decides_can_be_read_and_not_set(pi: Open, board: Board,
     assert camera.grab().exposure_us == 100
 
 
+def test_a_lens_is_moved_or_left_to_the_camera(pi: Open, board: Board) -> None:
+    assert "LensPosition" not in pi().features
+    board.sensors = (V3,)
+    camera = pi()
+    features = camera.features
+    assert (features["LensPosition"], features["FocusAuto"]) == (1.0, "Off")
+    features["LensPosition"] = 4
+    assert camera.grab().metadata["LensPosition"] == 4.0
+    features["FocusAuto"] = "Continuous"
+    camera.grab()
+    with pytest.raises(FeatureAccessError, match="set FocusAuto to Off first"):
+        features["LensPosition"] = 3
+    features["FocusAuto"] = "Off"
+    assert features["LensPosition"] == camera.grab().metadata["LensPosition"] == 2.5
+
+
 def test_the_frame_rate_follows_mode_and_exposure(pi: Open, board: Board) -> None:
     camera = pi(frame_rate_hz=30)
     first, second = camera.frames(2)
@@ -281,6 +297,10 @@ def test_the_frame_rate_follows_mode_and_exposure(pi: Open, board: Board) -> Non
     assert camera.features.describe("AcquisitionFrameRate").maximum == pytest.approx(40.01)
     camera.features["ExposureTime"] = 100_000
     assert camera.features["AcquisitionFrameRate"] == 10
+    camera.features["ExposureAuto"] = "Continuous"
+    assert camera.features["AcquisitionFrameRate"] == 30
+    camera.features["ExposureAuto"] = "Off"
+    camera.features["ExposureTime"] = 100_000
     *_, before, after = camera.frames(3)
     assert after.exposure_us == 100_000
     assert 100_000_000 < after.timestamp_ns - before.timestamp_ns < 101_000_000

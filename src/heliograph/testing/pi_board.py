@@ -42,6 +42,7 @@ class PiSensor:
     """Mosaic as the sensor reads it; R alone is a sensor without one."""
     rotation: int = 0
     highest_amplification: float = 16.0
+    has_lens: bool = False
 
     def order(self, hflip: bool = False, vflip: bool = False) -> str:
         """Give the mosaic of pictures: upright ones of a sensor upside down are flipped both ways.
@@ -78,10 +79,21 @@ V2 = PiSensor(
     rotation=180,
     highest_amplification=10.6667,
 )
+V3 = PiSensor(
+    "imx708",
+    (
+        Mode(1536, 864, 10, (768, 432, 3072, 1728), 8_324, 36, 9_209),
+        Mode(2304, 1296, 10, (0, 0, 4608, 2592), 17_847, 53, 13_361),
+        Mode(4608, 2592, 10, (0, 0, 4608, 2592), 69_669, 210, 26_290),
+    ),
+    native_order="BGGR",
+    rotation=180,
+    has_lens=True,
+)
 GLOBAL_SHUTTER = PiSensor(
     "imx296", (Mode(1456, 1088, 10, (0, 0, 1456, 1088), 16_562, 29, 0),), highest_amplification=251.1886
 )
-"""Modes: raspberrypi/picamera2 issues 301 and 683, AllskyTeam/allsky issue 3632."""
+"""Modes: raspberrypi/picamera2 issues 301, 683 and 1184, AllskyTeam/allsky issue 3632."""
 
 
 @dataclass

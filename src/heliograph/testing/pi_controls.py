@@ -15,6 +15,7 @@ _LONGEST_FRAME_US = 694_434_742
 _SPARE_LINES = 22
 """cam_helper_imx477.cpp, frameIntegrationDiff."""
 _AUTO_EXPOSURE_US, _AUTO_GAIN, _AUTO_COLOUR_GAINS = 8_000, 2.0, (1.7, 2.1)
+_FOUND_DPT = 2.5
 _SPLIT = ("ExposureTimeMode", "AnalogueGainMode")
 _COLOUR: dict[str, tuple[Any, Any, Any]] = {
     "AwbEnable": (False, True, None),
@@ -24,7 +25,7 @@ _COLOUR: dict[str, tuple[Any, Any, Any]] = {
     "Saturation": (0.0, 32.0, 1.0),
 }
 _TYPES: dict[str, type] = {"ExposureTime": int, "AnalogueGain": float, "AeEnable": bool, "AwbEnable": bool}
-_TYPES |= dict.fromkeys((*_SPLIT, "NoiseReductionMode"), int)
+_TYPES |= {"LensPosition": float, **dict.fromkeys((*_SPLIT, "NoiseReductionMode", "AfMode"), int)}
 _LENGTHS = {"FrameDurationLimits": (2, int), "ColourGains": (2, float), "ScalerCrop": (4, int)}
 
 
@@ -45,6 +46,9 @@ def advertised(board: Board, sensor: PiSensor, mode: Mode) -> dict[str, tuple[An
     }
     if sensor.native_order != "R":
         known |= _COLOUR
+    if sensor.has_lens:
+        # ipaAfControls.
+        known |= {"AfMode": (0, 2, 0), "LensPosition": (0.0, 32.0, 1.0)}
     if board.pisp:
         known["ScalerCrops"] = ((0, 0, 0, 0), (65535, 65535, 65535, 65535), mode.crop)
     return known if board.split_modes else {name: limits for name, limits in known.items() if name not in _SPLIT}
@@ -59,6 +63,13 @@ def check_value(name: str, value: Any) -> None:
     for each in rectangles if count else []:
         if len(each) != count or any(type(part) is not kind for part in each):
             raise TypeError(f"{name} cannot be {value!r}: it is {count} of {kind.__name__}")
+
+
+def focus(controls: dict[str, Any]) -> dict[str, float]:
+    """Give where the lens of a frame was; a position counts only while AfMode is manual."""
+    if "AfMode" not in controls:
+        return {}
+    return {"LensPosition": _FOUND_DPT if controls["AfMode"] == 2 else controls["LensPosition"]}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heliograph.testing.pi_board import ISP_FORMATS, Board, Mode, PiSensor, samples, scene, write_picture, write_raw
-from heliograph.testing.pi_controls import Exposure, advertised, check_value, expose
+from heliograph.testing.pi_controls import Exposure, advertised, check_value, expose, focus
 
 _RELEASED = 0xDD
 
@@ -311,6 +311,7 @@ class _Camera:
             "ColourGains": exposure.colour_gains,
             "FrameDuration": exposure.frame_us,
         }
+        told |= focus(board.controls)
         told |= {"SensorTemperature": board.temperature_c} if board.temperature_c is not None else {}
         return told | ({"FrameWallClock": sensor_ns + 10**18} if board.wall_clock else {})
 

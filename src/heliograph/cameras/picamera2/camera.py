@@ -33,7 +33,16 @@ from heliograph.core import (
 # One exposes, one is processed, one waits for the program, one is being copied.
 _BUFFERS = 4
 _SETTLE_S = 1.0
-_TOLD = ("DigitalGain", "ColourGains", "ColourTemperature", "FrameDuration", "Lux", "FocusFoM", "SensorBlackLevels")
+_TOLD = (
+    "ColourGains",
+    "ColourTemperature",
+    "DigitalGain",
+    "FocusFoM",
+    "FrameDuration",
+    "LensPosition",
+    "Lux",
+    "SensorBlackLevels",
+)
 
 
 class PiCamera(CameraBase):
@@ -97,7 +106,7 @@ class PiCamera(CameraBase):
         except (RuntimeError, OSError) as error:
             raise CameraLostError(f"picamera2 cannot start {self.name}: {error}") from error
         self._statistics = StreamStatistics()
-        self._last_id = 0
+        self._last_id = self._duration_us = 0
         self._last_start_ns = None
         # A Pi does not fall asleep while it takes pictures.
         self._boottime_ahead_ns = boottime_ahead_ns()
@@ -235,7 +244,9 @@ class PiCamera(CameraBase):
     def _frame(self, data: Any, metadata: dict[str, Any]) -> Frame:
         settings = self._control.settings
         exposure_us, gain_db = float(metadata["ExposureTime"]), decibels(metadata["AnalogueGain"])
-        self._control.measured = Measured(exposure_us, gain_db, metadata.get("ColourGains"))
+        self._control.measured = Measured(
+            exposure_us, gain_db, metadata.get("ColourGains"), metadata.get("LensPosition")
+        )
         mode, area = self._control.mode, settings.area(self._control.sensor.field)
         delay_ns = shutter_delay_ns(mode, self._facts)
         shift_ns = exposure_shift_ns(mode, area, exposure_us, delay_ns)

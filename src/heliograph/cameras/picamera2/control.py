@@ -22,6 +22,7 @@ from heliograph.core import (
 )
 
 _IMAGE, _ACQUISITION, _ANALOG = "ImageFormatControl", "AcquisitionControl", "AnalogControl"
+_OPTIC = "OpticControl"
 _MOST_BINNING = 8
 # A Pi 5 scales to no less than 1/16 of the sensor's mode (libcamera pisp.cpp, platformValidate), a Pi 4 to 64 px.
 _SMALLEST_SIZE_PX = 64
@@ -37,6 +38,7 @@ class Measured:
     exposure_us: float | None = None
     gain_db: float | None = None
     balance: tuple[float, float] | None = None
+    lens_position_dpt: float | None = None
 
 
 class Control:
@@ -65,6 +67,8 @@ class Control:
         self._add_gain()
         if "ColourGains" in sensor.known_controls:
             self._add_balance()
+        if sensor.lens_dpt is not None:
+            self._add_focus(*sensor.lens_dpt)
 
     def _best(self, settings: Settings) -> SensorMode:
         raw = settings.pixel_format not in PROCESSED
@@ -224,6 +228,25 @@ class Control:
             write=lambda value: self.set(**{f"balance_{self._balance_entry.lower()}": value}),
         )
         self._add_auto("BalanceWhiteAuto", "BalanceRatio", _ANALOG, "balance_auto", ("balance_red", "balance_blue"))
+
+    def _add_focus(self, least_dpt: float, most_dpt: float, usual_dpt: float) -> None:
+        self.settings = replace(self.settings, lens_position_dpt=usual_dpt)
+        lens = Feature(
+            "LensPosition",
+            FeatureKind.FLOAT,
+            _OPTIC,
+            "What is in focus: 1 over its distance in m, 0 for infinity.",
+            unit="dpt",
+            minimum=least_dpt,
+            maximum=most_dpt,
+            automatic_by="FocusAuto",
+        )
+        self.features.add(
+            lens,
+            read=lambda: self._now("lens_position_dpt", self.settings.focus_auto),
+            write=self._writer("lens_position_dpt"),
+        )
+        self._add_auto("FocusAuto", "LensPosition", _OPTIC, "focus_auto", ("lens_position_dpt",))
 
     def _balance_now(self) -> tuple[float, float]:
         fixed = (self.settings.balance_red, self.settings.balance_blue)

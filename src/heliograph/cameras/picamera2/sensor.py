@@ -28,6 +28,8 @@ class Sensor:
     """By bits of the mode: libcamera's format of a raw stream, the mosaic in the order that it has as mounted."""
     highest_gain_db: float
     known_controls: frozenset[str]
+    lens_dpt: tuple[float, float, float] | None = None
+    """Nearest to infinity, nearest, and usual position of a lens that can be moved."""
 
     @property
     def formats(self) -> dict[PixelFormat, tuple[SensorMode, ...]]:
@@ -58,7 +60,8 @@ def inspect(picam2: Any, packed: bool) -> Sensor:
         raw_names[mode.bits] = str(picam2.camera_configuration()["raw"]["format"])
     known = picam2.camera_controls
     field = max((mode.area for mode in modes), key=lambda area: area.width * area.height)
-    return Sensor(model, field, modes, raw_names, decibels(float(known["AnalogueGain"][1])), frozenset(known))
+    gain_db = decibels(float(known["AnalogueGain"][1]))
+    return Sensor(model, field, modes, raw_names, gain_db, frozenset(known), known.get("LensPosition"))
 
 
 def raw_configuration(picam2: Any, mode: SensorMode, packed: bool, **others: Any) -> dict[str, Any]:

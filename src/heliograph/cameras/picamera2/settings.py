@@ -38,6 +38,8 @@ class Settings:
     balance_auto: bool = True
     balance_red: float = 1.0
     balance_blue: float = 1.0
+    focus_auto: bool = False
+    lens_position_dpt: float = 0.0
 
     def area(self, field: Area) -> Area:
         """Give the part of the sensor that the picture shows."""
@@ -52,12 +54,17 @@ class Settings:
 def shortest_frame_ns(settings: Settings, mode: SensorMode, line_time_ns: int) -> float:
     """Give the shortest frame that leaves the exposure whole."""
     spare_us = _SPARE_LINES * line_time_ns / 1e3
-    return 1e3 * max(1e6 / mode.highest_rate_hz, settings.exposure_us + spare_us)
+    return 1e3 * max(1e6 / mode.highest_rate_hz, _fixed_exposure_us(settings) + spare_us)
 
 
 def highest_rate_hz(settings: Settings, mode: SensorMode) -> float:
     """Frames per second that readout and exposure leave room for."""
-    return 1e6 / max(1e6 / mode.highest_rate_hz, settings.exposure_us)
+    return 1e6 / max(1e6 / mode.highest_rate_hz, _fixed_exposure_us(settings))
+
+
+def _fixed_exposure_us(settings: Settings) -> float:
+    """Give the exposure that frames must leave room for: one that libcamera chooses fits into them."""
+    return 0.0 if settings.exposure_auto else settings.exposure_us
 
 
 def controls(settings: Settings, mode: SensorMode, known: Container[str], duration_us: int = 0) -> dict[str, Any]:
@@ -70,6 +77,7 @@ def controls(settings: Settings, mode: SensorMode, known: Container[str], durati
         **frame_duration(settings, mode, duration_us),
         **(_exposure if "ExposureTimeMode" in known else _exposure_before_0_5)(settings),
         **_balance(settings),
+        **_focus(settings),
         # What a measurement needs: control_ids_draft.yaml, NoiseReductionModeOff.
         "NoiseReductionMode": 0,
     }
@@ -120,6 +128,12 @@ def _balance(settings: Settings) -> dict[str, Any]:
         return {"AwbEnable": True}
     # Gains switch the algorithm off by themselves (ipa_base.cpp, applyControls).
     return {"AwbEnable": False, "ColourGains": (settings.balance_red, settings.balance_blue)}
+
+
+def _focus(settings: Settings) -> dict[str, Any]:
+    if settings.focus_auto:
+        return {"AfMode": 2}
+    return {"AfMode": 0, "LensPosition": settings.lens_position_dpt}
 
 
 def decibels(factor: float) -> float:
