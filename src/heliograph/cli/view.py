@@ -21,6 +21,9 @@ def view(
     ] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
     read_only: Annotated[bool, typer.Option("--read-only", help="Only look: the page can set nothing.")] = False,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Only look, while another client controls the camera and sends multicast.")
+    ] = False,
     settings: SetOption = None,
 ) -> None:
     """Show a camera in the browser, with its histogram, focus and controls, until Ctrl-C.
@@ -29,10 +32,11 @@ def view(
     """
     from heliograph.desk.view import ViewedCamera, ViewServer
 
+    looking = read_only or monitor
     values = [assignment(setting) for setting in settings or ()]
 
     def open_camera() -> Camera:
-        opened = heliograph.open(camera_url(cam))
+        opened = heliograph.open(camera_url(cam), control=not monitor)
         try:
             for name, value in values:
                 opened.features[name] = value
@@ -44,9 +48,10 @@ def view(
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    with ViewedCamera(open_camera) as viewed, ViewServer(viewed, port, read_only=read_only) as server:
+    with ViewedCamera(open_camera) as viewed, ViewServer(viewed, port, read_only=looking) as server:
         typer.echo(server.url)
-        typer.echo("Ctrl-C ends it; whoever has this address can see and set the camera", err=True)
+        may = "see" if looking else "see and set"
+        typer.echo(f"Ctrl-C ends it; whoever has this address can {may} the camera", err=True)
         if browser:
             webbrowser.open(server.url)
         ended.wait()

@@ -57,15 +57,27 @@ def encode(frame: Frame, request: PictureRequest, measured: bool = True) -> Pict
     rgb = frame.to(native_rgb(frame.pixel_format))
     shown = (request.crop or Region(0, 0, frame.width, frame.height)).inside(frame.width, frame.height)
     part = shown.of(rgb)
-    scale = min(1.0, max(1, request.width) / shown.width, max(1, request.height) / shown.height)
-    if scale < 1:
-        size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))
-        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    part = _reduced(cv2, part, min(1.0, max(1, request.width) / shown.width, max(1, request.height) / shown.height))
     if part.dtype != np.uint8:
         part = cv2.convertScaleAbs(part, alpha=255 / 65535)
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     measures = _measures(frame, rgb, request.region) if measured else None
     return Picture(jpeg.tobytes(), shown, measures)
+
+
+def _reduced(cv2: Any, part: npt.NDArray[Any], scale: float) -> npt.NDArray[Any]:
+    """Make a picture smaller without aliasing, fast.
+
+    OpenCV vectorises means over whole pixels, not those over fractions: 3 ms instead of 65 ms for 2028x1520 px.
+    """
+    height, width = part.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    whole = int(1 / scale)
+    if whole > 1:
+        # A rest of fewer than `whole` pixels at the right and lower edge is left out.
+        even = part[: height // whole * whole or height, : width // whole * whole or width]
+        part = cv2.resize(even, (max(1, width // whole), max(1, height // whole)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)) if scale < 1 else part
 
 
 def _measures(frame: Frame, rgb: npt.NDArray[Any], region: Region | None) -> dict[str, Any]:

@@ -392,9 +392,9 @@ function drawHistogram() {
       context.lineTo(((bin + 1) / counts.length) * width, y);
     });
     context.lineTo(width, height);
-    context.fillStyle = colours[index] + "44";
+    context.fillStyle = colours[index] + "3a";
     context.fill();
-    context.strokeStyle = colours[index];
+    context.strokeStyle = colours[index] + "99";
     context.stroke();
   });
 }
@@ -433,9 +433,11 @@ function setLogarithmic(wanted) {
 
 const FRONT = ["ExposureAuto", "ExposureTime", "GainAuto", "Gain", "AcquisitionFrameRateEnable", "AcquisitionFrameRate", "PixelFormat"];
 const LABELS = {
-  ExposureTime: "Exposure", ExposureAuto: "Exposure, automatic", Gain: "Gain", GainAuto: "Gain, automatic",
-  AcquisitionFrameRate: "Frame rate", AcquisitionFrameRateEnable: "Frame rate limited", PixelFormat: "Pixel format",
+  ExposureTime: "Exposure", ExposureAuto: "auto", Gain: "Gain", GainAuto: "auto",
+  AcquisitionFrameRate: "Frame rate", AcquisitionFrameRateEnable: "limit", PixelFormat: "Pixel format",
 };
+// What goes into the row of the feature that it makes automatic.
+const WITH = { ExposureAuto: "ExposureTime", GainAuto: "Gain", AcquisitionFrameRateEnable: "AcquisitionFrameRate" };
 const FRONT_MS = 1000;
 const ALL_MS = 4000;
 const knobs = new Map(); // by feature name: in the panel, and for those at the front there too
@@ -449,9 +451,16 @@ class Knob {
     this.error = "";
   }
 
-  addFace(front) {
+  // Gives the row of a new face; one with a host moves in there, and tells its errors there.
+  addFace(front, host = null) {
     const face = new Face(this, front);
     this.faces.push(face);
+    if (host) {
+      face.row.classList.add("guest");
+      host.row.insertBefore(face.row, host.row.children[1]);
+      face.error.remove();
+      face.error = host.row.appendChild(face.error);
+    }
     return face.row;
   }
 
@@ -511,7 +520,7 @@ class Face {
     this.input = this.makeInput(kind, id);
     this.input.setAttribute("aria-describedby", this.error.id);
     entry.append(this.input);
-    if (knob.feature.unit) entry.append(make("span", { className: "unit", textContent: knob.feature.unit }));
+    if (knob.feature.unit) entry.append(make("span", { className: "unit", textContent: knob.feature.unit.replace(/^us$/, "µs") }));
     if (front && ["Float", "Integer"].includes(kind)) this.addSlider(label.textContent);
     if (!front && knob.feature.description) this.row.append(make("p", { className: "about", textContent: knob.feature.description }));
     this.range = make("p", { className: "range" });
@@ -574,7 +583,8 @@ class Face {
       this.slider.disabled = off || feature.minimum === null || feature.maximum === null;
       if (document.activeElement !== this.slider || !this.slider.matches(":active")) this.slider.value = this.toSlider(feature.value);
     }
-    this.range.textContent = feature.writable ? feature.range ?? "" : "";
+    const rounded = (feature.range ?? "").replace(/\d+\.\d{4,}/g, (number) => Number(Number(number).toPrecision(6)));
+    this.range.textContent = feature.writable ? rounded : "";
     if (document.activeElement === input && input.type !== "checkbox" && input.tagName !== "SELECT") return;
     if (input.tagName === "SELECT") this.fill(input, feature);
     else if (input.type === "checkbox") input.checked = feature.value === true;
@@ -614,7 +624,8 @@ function build(features) {
   knobs.clear();
   for (const feature of features) knobs.set(feature.name, new Knob(feature));
   const front = FRONT.filter((name) => knobs.has(name));
-  byId("controls").replaceChildren(...front.map((name) => knobs.get(name).addFace(true)));
+  byId("controls").replaceChildren(...front.filter((name) => !knobs.has(WITH[name])).map((name) => knobs.get(name).addFace(true)));
+  for (const name of front.filter((each) => knobs.has(WITH[each]))) knobs.get(name).addFace(true, knobs.get(WITH[name]).faces[0]);
   if (!front.length) byId("controls").append(make("p", { className: "hint", textContent: "this camera has nothing to set here" }));
   const groups = Map.groupBy ? Map.groupBy(features, (feature) => feature.category) : grouped(features);
   byId("features").replaceChildren(...[...groups].map(([category, members]) =>
@@ -635,8 +646,9 @@ function search() {
     let any = false;
     for (const row of section.querySelectorAll(".knob")) {
       const { name, description, category } = knobs.get(row.dataset.feature).feature;
-      const text = `${name} ${description} ${category}`.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+      // Anywhere in a name, at the beginning of a word elsewhere: "gain" is not looked for in "again".
+      const text = ` ${description} ${category}`.toLowerCase();
+      row.hidden = !words.every((word) => name.toLowerCase().includes(word) || text.includes(` ${word}`));
       any ||= !row.hidden;
       found += !row.hidden;
     }
