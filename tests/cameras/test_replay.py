@@ -208,7 +208,7 @@ def test_pictures_of_a_video_do_not_change_under_their_holder(video: Path) -> No
         ("{shelf}?rate=nan", CameraUrlError, "cannot be nan"),
         ("{shelf}?rate=1e-300", CameraUrlError, "cannot be 1e-300: above 0, the slowest is 1e-06 Hz"),
         ("{shelf}?rate=fast", CameraUrlError, "is no number"),
-        ("{shelf}?speed=2", CameraUrlError, "knows no parameter 'speed'; it has loop, rate"),
+        ("{shelf}?speed=2", CameraUrlError, "knows no parameter 'speed'; it has loop, rate, canvas"),
     ],
 )
 def test_sources_that_cannot_be(shelf: Path, location: str, error: type[Exception], says: str) -> None:
@@ -224,3 +224,36 @@ def test_unreadable_picture_midway_is_named(shelf: Path) -> None:
         camera.grab()
         with pytest.raises(SourceError, match=r"cannot read picture .*shot_20\.png: it is cut off"):
             camera.grab()
+
+
+def test_a_canvas_gives_all_pictures_one_size_and_changes_no_pixel(shelf: Path) -> None:
+    write(shelf / "tall.png", 9, size=(12, 4))
+    cv2.imwrite(str(shelf / "torn_grey.png"), np.full((3, 3), 77, np.uint8))
+    with replay(shelf, "?canvas=20x12") as camera:
+        assert [camera.features[name] for name in ("Width", "Height", "SensorWidth")] == [20, 12, 20]
+        frames = list(camera.frames())
+    assert {frame.data.shape for frame in frames} == {(12, 20, 3)}
+    for frame, (value, rows, columns) in zip(
+        frames, [(10, 6, 8), (20, 6, 8), (30, 6, 8), (9, 12, 4), (77, 3, 3)], strict=True
+    ):
+        top, left = (12 - rows) // 2, (20 - columns) // 2
+        assert (frame.data[top : top + rows, left : left + columns] == value).all()
+        assert np.count_nonzero(frame.data) == rows * columns * 3
+
+
+def test_what_does_not_fit_the_canvas_is_named(shelf: Path) -> None:
+    write(shelf / "wide.png", 9, size=(5, 40))
+    with replay(shelf, "?canvas=20x12") as camera, pytest.raises(SourceError, match=r"wide\.png has 40x5 px, more"):
+        list(camera.frames())
+    cv2.imwrite(str(shelf / "a_grey.png"), np.full((3, 3), 77, np.uint8))
+    with (
+        replay(shelf, "?canvas=99x99") as camera,
+        pytest.raises(SourceError, match=r"is BGR8, the series began with Mono8"),
+    ):
+        list(camera.frames())
+
+
+@pytest.mark.parametrize("canvas", ["20", "0x5", "axb", "20x", "-3x4", "100000x3"])
+def test_a_canvas_is_a_size(shelf: Path, canvas: str) -> None:
+    with pytest.raises(CameraUrlError, match="write width and height in px, such as 2000x1500"):
+        replay(shelf, f"?canvas={canvas}")

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from heliograph.core import PixelFormat, SourceError
-from heliograph.core.convert import opencv
+from heliograph.core import Layout, PixelFormat, SourceError
+from heliograph.core.convert import convert, opencv
 
 _FORMATS = {
     (1, "uint8"): PixelFormat.Mono8,
@@ -140,6 +140,59 @@ class Stills:
 
     def close(self) -> None:
         """Nothing stays open between pictures."""
+
+
+class Canvas:
+    """A series whose pictures all have one size: each in the middle of a black picture, none enlarged or reduced.
+
+    The format is that of the first picture; grey ones among colour become colour. Raises `SourceError` naming a
+    picture that is larger, or of another format.
+    """
+
+    def __init__(self, footage: Footage, width_px: int, height_px: int) -> None:
+        self._footage = footage
+        self._size_px = (width_px, height_px)
+        self._pixel_format = footage.first.pixel_format
+        self._first = self._placed(footage.first)
+
+    @property
+    def first(self) -> Picture:
+        """The first picture."""
+        return self._first
+
+    @property
+    def rate_hz(self) -> float:
+        """Pace of the series."""
+        return self._footage.rate_hz
+
+    def rewind(self) -> None:
+        """Go back to the first picture."""
+        self._footage.rewind()
+
+    def read(self) -> Picture | None:
+        """Give the next picture, None at the end."""
+        picture = self._footage.read()
+        return None if picture is None else self._placed(picture)
+
+    def close(self) -> None:
+        """Close the series."""
+        self._footage.close()
+
+    def _placed(self, picture: Picture) -> Picture:
+        data, wanted = picture.data, self._pixel_format
+        if picture.pixel_format is not wanted:
+            if wanted.layout is not Layout.BGR or picture.pixel_format.bits != wanted.bits:
+                raise SourceError(f"{picture.file} is {picture.pixel_format.name}, the series began with {wanted.name}")
+            data = convert(data, picture.pixel_format, wanted.name)
+        width_px, height_px = self._size_px
+        rows, columns = data.shape[:2]
+        if columns > width_px or rows > height_px:
+            told = f"{picture.file} has {columns}x{rows} px, more than the canvas of {width_px}x{height_px}"
+            raise SourceError(f"{told}: give a larger one")
+        placed = np.zeros(wanted.shape(width_px, height_px), data.dtype)
+        top, left = (height_px - rows) // 2, (width_px - columns) // 2
+        placed[top : top + rows, left : left + columns] = data
+        return Picture(placed, wanted, picture.file)
 
 
 class Video:

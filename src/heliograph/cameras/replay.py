@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from heliograph.cameras.footage import Footage, Stills, Video, is_picture
+from heliograph.cameras.footage import Canvas, Footage, Stills, Video, is_picture
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import (
     Access,
@@ -43,11 +43,12 @@ def open_camera(url: CameraUrl) -> ReplayCamera:
     """Open the files that a `replay://` URL names: a file, a folder, or a pattern such as `*.png`.
 
     Parameters: `loop=1` begins again at the end; `rate` in Hz, 0 for a video's own rate and for stills as fast as
-    asked. Names sort as people count: `shot_9` before `shot_10`. Write `?` and `%` in a path as %3F and %25.
+    asked; `canvas=2000x1500` puts every picture, as it is, in the middle of a black one of that size.
+    Names sort as people count: `shot_9` before `shot_10`. Write `?` and `%` in a path as %3F and %25.
 
     Raises `CameraUrlError`, `SourceNotFoundError`, and `SourceError` naming the file that is no picture.
     """
-    url.check_parameters("loop", "rate")
+    url.check_parameters("loop", "rate", "canvas")
     rate_hz = url.number("rate", 0)
     if not 0 <= rate_hz <= _MAXIMUM_RATE_HZ:
         raise CameraUrlError(f"rate in {url.text!r} cannot be {rate_hz:g}: possible is 0 to {_MAXIMUM_RATE_HZ:g} Hz")
@@ -62,7 +63,16 @@ def open_camera(url: CameraUrl) -> ReplayCamera:
     except OSError as error:  # a name on the way that is too long, or a folder that nobody else may look into
         raise SourceError(f"cannot read {url.location}: {error.strerror or error}") from error
     footage: Footage = Video(files[0]) if len(files) == 1 and not is_picture(files[0]) else Stills(files)
+    if "canvas" in url.parameters:
+        footage = Canvas(footage, *_canvas_px(url))
     return ReplayCamera(url.location, footage, rate_hz, loop=url.number("loop", 0) != 0)
+
+
+def _canvas_px(url: CameraUrl) -> tuple[int, int]:
+    size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", url.parameters["canvas"])
+    if size is None:
+        raise CameraUrlError(f"canvas in {url.text!r} is no size: write width and height in px, such as 2000x1500")
+    return int(size[1]), int(size[2])
 
 
 def _files(location: str) -> list[Path]:
@@ -91,7 +101,8 @@ class ReplayCamera(CameraBase):
 
     `start` begins at the first picture. Every picture is delivered, in order, never faster than the rate; its
     timestamp is the moment of delivery. At the end `frames` ends and `grab` raises `SourceEndedError`.
-    Pictures may differ in size: each frame has its own, the features tell that of the first.
+    Pictures may differ in size: each frame has its own, the features tell that of the first. Whoever needs one size,
+    as a stream on the network does, gives a canvas.
     """
 
     def __init__(self, name: str, footage: Footage, rate_hz: float = 0.0, *, loop: bool = False) -> None:
@@ -169,6 +180,7 @@ class ReplayCamera(CameraBase):
             picture.pixel_format,
             id=self._delivered,
             timestamp_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+            wall_time_ns=time.time_ns(),
             metadata={"file": picture.file},
         )
 
