@@ -15,7 +15,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from heliograph.core import AddressError
-from heliograph.desk.view import ViewedCamera, ViewServer
+from heliograph.desk.view.camera import ViewedCamera
+from heliograph.desk.view.server import ViewServer
 from heliograph.testing.camera import PatternCamera
 
 
