@@ -288,8 +288,8 @@ def tell(address, value):
     time.sleep(0.5)
     slow(address, value)
 camera._device.write_register = tell
-print("streaming", flush=True)
 with camera:
+    print("streaming", flush=True)
     threading.Event().wait()
 """
 
@@ -340,6 +340,13 @@ def test_an_exposure_longer_than_the_timeout_is_told(address: str) -> None:
         camera.grab()
         with pytest.raises(FrameTimeoutError, match=r"its ExposureTime is 0.1 s, so wait longer or shorten it"):
             camera.grab(timeout_s=0.1)
+
+
+def test_a_camera_that_waits_for_its_trigger_says_so(server: GigeDeviceServer) -> None:
+    with opened(f"gige://{server.address}") as camera:
+        camera.apply({"TriggerMode[FrameStart]": "On", "TriggerSource[FrameStart]": "Software"})
+        with pytest.raises(FrameTimeoutError, match="its TriggerMode is On, and nothing came from Software"):
+            camera.grab(timeout_s=0.2)
 
 
 def test_the_loser_learns_who_has_the_camera(server: GigeDeviceServer) -> None:

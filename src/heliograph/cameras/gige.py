@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property, partial
 
+from heliograph.cameras.gige_options import GigeOptions
 from heliograph.cameras.reception import Reception, ReceptionConfig
 from heliograph.cameras.reconnect import ReconnectingCamera
 from heliograph.cameras.url import CameraUrl
@@ -47,32 +46,10 @@ from heliograph.gige.client.stream import (
     switch_chunks_on,
 )
 from heliograph.local import RingReader
-from heliograph.local.ledger import MAX_DEPTH
 
 _OWN_VENDOR = "Heliograph"
-_PARAMETERS = ("control", "buffers", "packet_size", "socket_buffer", "multicast", "chunks", "reconnect", "reconnect_s")
 _TURN_S = 0.25
 _PACKET_SIZE_MASK = 0xFFFF
-# Four frames of 2028x1520 NV12, or 0.13 s at 1 Gbit/s.
-_SOCKET_BUFFER_BYTES = 16_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class GigeOptions:
-    """How a network camera is opened, beside its features."""
-
-    control: bool = True
-    """False: read features only, and receive what the controlling client has sent to a multicast group."""
-    buffers: int = 16
-    """Frames that the program may hold at once."""
-    packet_size_bytes: int = 0
-    """0: the largest that arrives."""
-    socket_buffer_bytes: int = _SOCKET_BUFFER_BYTES
-    """0: the system's default."""
-    multicast: str = ""
-    """Group that the camera streams to, so that others can receive too; none: to this program alone."""
-    chunks: bool | None = None
-    """Switch on what the camera can tell of each frame; None: if it is one of ours. Off leaves it as it is."""
 
 
 def open_camera(url: CameraUrl) -> Camera:
@@ -80,42 +57,14 @@ def open_camera(url: CameraUrl) -> Camera:
 
     Parameters: `control=0` only reads; `buffers`, frames that the program may hold at once (16); `packet_size` in
     bytes (the largest that arrives); `socket_buffer` in bytes (16 MB, 0 for the system's default); `multicast=GROUP`
-    lets others receive too; `reconnect=1` opens a lost camera again, for `reconnect_s` seconds (60).
+    lets others receive too; `chunks=1` switches on what the camera can tell of each frame (on for our own);
+    `reconnect=1` opens a lost camera again, for `reconnect_s` seconds (60).
     """
-    url.check_parameters(*_PARAMETERS)
+    options = GigeOptions.parse(url)
     if not url.location:
         raise CameraUrlError(f"{url.text!r} names no camera: write gige://NAME, with a name, serial, MAC or address")
-    options = GigeOptions(
-        control=bool(_whole_number(url, "control", 1, 0, 1)),
-        buffers=_whole_number(url, "buffers", 16, 1, MAX_DEPTH),
-        packet_size_bytes=_whole_number(url, "packet_size", 0, 0, 0xFFFF),
-        socket_buffer_bytes=_whole_number(url, "socket_buffer", _SOCKET_BUFFER_BYTES, 0, 1_000_000_000),
-        multicast=_group(url),
-        chunks=bool(_whole_number(url, "chunks", 0, 0, 1)) if "chunks" in url.parameters else None,
-    )
-    reconnect = _whole_number(url, "reconnect", 0, 0, 1)
-    patience_s = _whole_number(url, "reconnect_s", 60, 1, 1_000_000)
     camera = GigeCamera(find(url.location), options)
-    return ReconnectingCamera(camera, patience_s) if reconnect else camera
-
-
-def _whole_number(url: CameraUrl, name: str, default: int, least: int, most: int) -> int:
-    number = url.number(name, default)
-    if not least <= number <= most or number != int(number):
-        raise CameraUrlError(f"{name} in {url.text!r} cannot be {number:g}: it is a whole number, {least} to {most}")
-    return int(number)
-
-
-def _group(url: CameraUrl) -> str:
-    group = url.parameters.get("multicast", "")
-    try:
-        if group and not ipaddress.IPv4Address(group).is_multicast:
-            raise ValueError
-    except ValueError:
-        raise CameraUrlError(
-            f"multicast in {url.text!r} cannot be {group!r}: it is an address such as 239.192.1.1 (RFC 2365)"
-        ) from None
-    return group
+    return ReconnectingCamera(camera, options.reconnect_s) if options.reconnect else camera
 
 
 class GigeCamera(CameraBase):
@@ -339,10 +288,13 @@ class GigeCamera(CameraBase):
 
     def _reason_for_silence(self, timeout_s: float) -> str:
         with contextlib.suppress(HeliographError):
+            if self._features["TriggerMode"] == "On":
+                return f"its TriggerMode is On, and nothing came from {self._features['TriggerSource']}"
+        with contextlib.suppress(HeliographError):
             exposure_s = float(self._features["ExposureTime"]) / 1e6
             if exposure_s > timeout_s / 2:
                 return f"its ExposureTime is {exposure_s:g} s, so wait longer or shorten it"
-        return "does it wait for a trigger, or does a firewall block its packets?"
+        return "is its frame rate lower than that, or does a firewall block its packets?"
 
     def _count(self, frame: Frame) -> None:
         counts = self._statistics
