@@ -89,13 +89,15 @@ class PiCamera(CameraBase):
     def start(self) -> None:
         """Start acquisition; does nothing when it runs.
 
-        Raises `FeatureValueError` when libcamera makes another size of the settings, `CameraLostError` when it fails.
+        Raises `FeatureValueError` when no mode of the sensor holds the region, or libcamera makes another size of it;
+        `CameraLostError` when it fails.
         """
         if self._running:
             return
         if self._closed:
             raise CameraLostError(f"{self.name} is closed: open it again")
         settings, known = self._control.settings, self._control.sensor.known_controls
+        self._control.best_mode(settings)
         try:
             self._configure(settings)
             # What configure sets for itself comes first: its crop is replaced.

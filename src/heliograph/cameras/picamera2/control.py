@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ _SMALLEST_SIZE_PX = 64
 _WIDEST_AT_FIRST_PX = 2400
 _LOWEST_RATE_HZ = 0.05
 _AUTO = {"Off": 0, "Continuous": 2}
+_CHECKED = {"pixel_format", "binning", "mode_name", "reverse_x", "reverse_y"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Control:
         nv12 = PixelFormat.parse("NV12")
         width, height = (size // binning // 2 * 2 for size in (sensor.field.width, sensor.field.height))
         self.settings = Settings(nv12, binning, width, height)
-        self.mode = self._best(self.settings)
+        self.mode = self.best_mode(self.settings)
         self._add_identity()
         self._add_format()
         self._add_region()
@@ -70,21 +72,28 @@ class Control:
         if sensor.lens_dpt is not None:
             self._add_focus(*sensor.lens_dpt)
 
-    def _best(self, settings: Settings) -> SensorMode:
+    def best_mode(self, settings: Settings, anywhere: bool = False) -> SensorMode:
+        """Give the sensor's mode for these settings; raises `FeatureValueError` when there is none."""
         raw = settings.pixel_format not in PROCESSED
         if raw and (settings.reverse_x or settings.reverse_y):
-            raise FeatureValueError(
-                "a mirrored mosaic would be another format: set ReverseX and ReverseY to false for raw"
-            )
+            raise FeatureValueError("a mirrored mosaic would be another format: set ReverseX and ReverseY to false")
         modes = self._formats[settings.pixel_format]
-        return best_mode(modes, settings.area(self.sensor.field), settings.binning, settings.mode_name, exactly=raw)
+        area = settings.area(self.sensor.field)
+        return best_mode(modes, area, settings.binning, settings.mode_name, exactly=raw, anywhere=anywhere)
 
     def set(self, **changes: Any) -> None:
-        """Change settings, all or none; raises `FeatureValueError` when no mode of the sensor gives that."""
+        """Change settings, all or none.
+
+        Raises `FeatureValueError` for a format, binning or mode that does not go with the region's size. Where the
+        region lies is checked when acquisition starts: settings that are applied one by one may be at odds until then.
+        """
         with self._lock:
             settings = replace(self.settings, **changes)
-            mode = self._best(settings)
-            self.settings, self.mode = settings, mode
+            if changes.keys() & _CHECKED:
+                self.best_mode(settings, anywhere=True)
+            self.settings = settings
+            with suppress(FeatureValueError):
+                self.mode = self.best_mode(settings)
         self._changed()
 
     def _add_identity(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heliograph.core import FeatureValueError
@@ -88,16 +88,22 @@ def _mode(described: dict[str, Any]) -> SensorMode:
     )
 
 
-def best_mode(modes: Iterable[SensorMode], area: Area, binning: int, wanted: str, exactly: bool = False) -> SensorMode:
+def best_mode(
+    modes: Iterable[SensorMode], area: Area, binning: int, wanted: str, exactly: bool = False, anywhere: bool = False
+) -> SensorMode:
     """Give the mode that reads `area` with the fewest pixels that need not be enlarged, then the most bits.
 
     Of several it is the fastest.
 
     `wanted` is a mode's name, or "Auto" for any. With `exactly`, as raw pictures need it, a pixel of the mode is a
-    pixel of the picture. Raises `FeatureValueError` when no mode fits.
+    pixel of the picture. With `anywhere`, the area need only be small enough. Raises `FeatureValueError` when no mode
+    fits.
     """
     named = [each for each in modes if wanted in (AUTOMATIC, each.name)]
-    fitting = [each for each in named if each.area.holds(area) and each.scale <= binning]
+    holding = [
+        each for each in named if each.area.holds(replace(area, x=each.area.x, y=each.area.y) if anywhere else area)
+    ]
+    fitting = [each for each in holding if each.scale <= binning]
     if exactly:
         fitting = [each for each in fitting if each.scale == binning]
     if not fitting:
