@@ -7,8 +7,11 @@ from collections import deque
 from heliograph.gige.gvcp import Status
 from heliograph.gige.gvsp import LAST_BLOCK_ID, RESENT, PacketFormat, PacketHeader, PayloadPackets
 
-KEPT_NS = 200_000_000
-"""A frame is kept for this long after its last packet, memory permitting; Aravis asks for up to 100 ms."""
+KEPT_NS = 500_000_000
+"""A frame is kept for this long after its last packet, memory permitting: as long as our own client asks for it.
+
+Aravis asks for 100 ms, unless it is told otherwise.
+"""
 KEPT_BYTES = 64_000_000
 """Memory of kept frames: 0.5 s of a link of 1 Gbit/s. Frames too large for it are kept in twos."""
 _FEWEST = 2
