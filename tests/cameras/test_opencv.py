@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -80,27 +81,30 @@ def test_old_frames_do_not_pile_up_behind_a_slow_program(server: Broadcast) -> N
         seen = [camera.grab().id]
         pause = threading.Event()
         for _ in range(3):
-            pause.wait(0.2)  # a program that works for ten frames
+            pause.wait(0.5)  # a program that works for 25 frames
             frame = next(camera.frames(1))
             age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - frame.timestamp_ns
-            assert age_ns < 150e6  # four frames of 20 ms wait, and the machine is busy
             seen.append(frame.id)
+        # Frames that pile up would make it 1.5 s; four of them are 80 ms, on a machine that is not busy.
+        assert age_ns < 1e9
         assert camera.statistics.dropped_frames == seen[-1] - seen[0] - 3 > 0
 
 
 def test_the_stream_goes_on_after_the_server_was_restarted(server: Broadcast, caplog: pytest.LogCaptureFixture) -> None:
     with heliograph.open(server.url) as camera:
         frames = camera.frames(timeout_s=30)
-        before = [next(frames) for _ in range(3)][-1]
+        taken = [next(frames)]
         server.stop()
-        lost = threading.Timer(0.5, server.start)
-        lost.start()
-        # What had arrived is given first; then the ids skip the outage.
-        while (after := next(frames)).id == before.id + 1:
-            before = after
-        lost.join()
-        assert after.id > before.id + 1
+        back = threading.Timer(0.5, server.start)
+        back.start()
+        while "is back after" not in caplog.text:
+            taken.append(next(frames))
+        back.join()
+        taken += [next(frames) for _ in range(5)]
+        before, after = max(pairwise(taken), key=lambda pair: pair[1].timestamp_ns - pair[0].timestamp_ns)
         assert after.timestamp_ns - before.timestamp_ns >= 0.4e9
+        # The outage alone: half a second, at the 25 frames/s that motion JPEG says or at the 50 of the other.
+        assert after.id - before.id >= 10
         assert camera.statistics.dropped_frames >= after.id - before.id - 1
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert "is lost, trying again" in caplog.text
