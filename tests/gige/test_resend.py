@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.gige.client.assembly import OPEN_BLOCKS
-from heliograph.gige.client.resend import Gaps
+from heliograph.gige.client.resend import Answers, Gaps
 from heliograph.gige.gvcp import Status
 from heliograph.gige.gvsp import PacketFormat, PacketHeader
 from heliograph.testing.packets import Bench, LossyLink, packets_of, picture
@@ -153,27 +153,48 @@ def test_what_is_not_sent_yet_is_asked_for_later() -> None:
 
 
 def test_one_refusal_stands_for_the_whole_request_and_no_other() -> None:
-    gaps = Gaps(20)
+    gaps, nothing = Gaps(20, Answers()), np.zeros(21, np.bool_)
     missing = np.array([2, 3, 4, 8])
-    gaps.due(missing, 1)
-    assert gaps.due(missing, 3 * MS_NS) == [(2, 4), (8, 8)]
+    gaps.due(missing, nothing, 1)
+    assert gaps.due(missing, nothing, 3 * MS_NS) == [(2, 4), (8, 8)]
     gaps.refuse(2, Status.PACKET_UNAVAILABLE, 4 * MS_NS)
-    assert gaps.due(missing, 20 * MS_NS) == [(8, 8)]
+    assert gaps.due(missing, nothing, 20 * MS_NS) == [(8, 8)]
     gaps.refuse(8, Status.PACKET_AND_PREVIOUS_REMOVED, 21 * MS_NS)
-    assert gaps.due(missing, 90 * MS_NS) == []
+    assert gaps.due(missing, nothing, 90 * MS_NS) == []
     assert gaps.hopeless
 
 
-def test_many_gaps_are_asked_for_in_portions() -> None:
-    gaps = Gaps(1000)
+def test_a_camera_is_asked_for_so_much_at_a_time() -> None:
+    answers = Answers()
+    gaps, other, arrived = Gaps(1000, answers), Gaps(1000, answers), np.zeros(1001, np.bool_)
     missing = np.arange(1, 1000, 2)
-    gaps.due(missing, 1)
+    gaps.due(missing, arrived, 1)
+    other.due(missing, arrived, 1)
     asked = []
-    for now_ms in range(2, 12):
-        portion = gaps.due(missing, now_ms * MS_NS)
-        assert len(portion) <= 64
+    for now_ms in range(3, 15):
+        portion = gaps.due(missing, arrived, now_ms * MS_NS)
         asked += portion
-    assert asked == [(packet_id, packet_id) for packet_id in missing.tolist()]
+        assert len(asked) - np.count_nonzero(arrived) <= 128 >= answers.waiting
+        # What is asked for another block shares the room.
+        if now_ms == 3:
+            assert other.due(missing, arrived, now_ms * MS_NS) == []
+        for first, _ in portion[:100]:
+            arrived[first] = True
+        missing = missing[~arrived[missing]]
+    assert len(asked) == 128 + 100 + 100 + 100 + 72
+    gaps.close()
+    assert answers.waiting == 0
+
+
+def test_a_slow_camera_is_asked_again_only_after_its_usual_time() -> None:
+    answers = Answers()
+    for _ in range(40):
+        answers.note(100 * MS_NS)
+    gaps, nothing = Gaps(20, answers), np.zeros(21, np.bool_)
+    missing = np.array([5])
+    times_ms = [now_ms for now_ms in range(1, 900) if gaps.due(missing, nothing, now_ms * MS_NS)]
+    assert times_ms[0] == 3
+    assert 280 <= times_ms[1] - times_ms[0] <= 301
 
 
 def test_a_stray_packet_of_a_near_block_is_no_reason_to_ask_for_what_is_not_sent() -> None:

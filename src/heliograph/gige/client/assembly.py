@@ -13,7 +13,7 @@ from heliograph.core import PixelFormat, PixelFormatError, RemoteProtocolError
 from heliograph.gige.client.block import Block, Bytes, SlotT, StreamShape
 from heliograph.gige.client.header import HeaderColumns, Numbers
 from heliograph.gige.client.numbering import BlockNumbering
-from heliograph.gige.client.resend import NEVER_NS, REFUSALS, Gaps, ResendRequest
+from heliograph.gige.client.resend import NEVER_NS, REFUSALS, Answers, Gaps, ResendRequest
 from heliograph.gige.gvsp import (
     EXTENDED_HEADER_BYTES,
     RESENT,
@@ -97,6 +97,7 @@ class FrameAssembler(Generic[SlotT]):
         self._blocks: dict[int, Block[SlotT]] = {}
         self._numbers = BlockNumbering(extended=shape.extended_ids)
         self._delivered_id = 0
+        self._answers = Answers()
         self.malformed_packets = 0
         """Packets that break the protocol or do not belong to this stream."""
 
@@ -316,6 +317,8 @@ class FrameAssembler(Generic[SlotT]):
         """Give what to ask for of one block, and set when to look at it again."""
         if block.complete:
             block.wake_ns = NEVER_NS  # it waits for an older one
+            if block.gaps is not None:
+                block.gaps.close()
             return []
         block.wake_ns = block.last_ns + _RETENTION_NS
         if not self._resend:
@@ -332,8 +335,8 @@ class FrameAssembler(Generic[SlotT]):
         missing = block.missing(last)
         if not len(missing):
             return []
-        block.gaps = block.gaps or Gaps(self._shape.packets)
-        ranges = block.gaps.due(missing, now_ns)
+        block.gaps = block.gaps or Gaps(self._shape.packets, self._answers)
+        ranges = block.gaps.due(missing, block.arrived, now_ns)
         block.wake_ns = min(block.wake_ns, block.gaps.next_due_ns)
         return [ResendRequest(block.id, first, last) for first, last in ranges]
 
@@ -368,6 +371,8 @@ class FrameAssembler(Generic[SlotT]):
 
     def _finish(self, frame_id: int) -> None:
         block = self._blocks.pop(frame_id)
+        if block.gaps is not None:
+            block.gaps.close()
         leader = block.leader
         if leader is None:
             # Nor is it delivered: one stray packet of a far id would make an old one of every frame up to there.
