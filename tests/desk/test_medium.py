@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import tifffile
 
-from heliograph.core import Frame, OutputError, PixelFormat
+from heliograph.core import Frame, MissingDependencyError, OutputError, PixelFormat
 from heliograph.desk.medium import check_medium, open_medium
 
 
@@ -99,3 +100,14 @@ def test_a_frame_of_another_kind_is_refused(tmp_path: Path, suffix: str) -> None
 def test_a_suffix_that_nothing_is_written_by() -> None:
     with pytest.raises(OutputError, match=r"a\.mp4: its name ends in \.npy, \.tif, \.tiff, \.mkv, or has no suffix"):
         check_medium(Path("a.mp4"))
+
+
+@pytest.mark.parametrize(("name", "library"), [("a.mkv", "av"), ("a.tif", "tifffile"), ("shots", "cv2")])
+def test_a_missing_library_is_told_before_anything_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, name: str, library: str
+) -> None:
+    check_medium(Path(name))
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingDependencyError, match="pip install 'heliograph"):
+        check_medium(Path(name))
+    check_medium(Path("a.npy"))
