@@ -151,7 +151,7 @@ def test_exposure_set_in_the_page_is_the_cameras(page: Page, viewed: ViewedCamer
         )
         assert feature(viewed, "ExposureTime") == pytest.approx(value, abs=10)
     dark = page.evaluate("measures.mean")
-    page.locator('[data-feature="ExposureTime"] input[type="range"]').first.press("End")
+    page.locator('[data-feature="ExposureTime"] input[type="range"]').first.press("PageUp")
     until(page, "knobs.get('ExposureTime').feature.value > 1500")
     assert feature(viewed, "ExposureTime") > 1500
     page.evaluate("knobs.get('ExposureTime').set(3000)")
@@ -196,6 +196,8 @@ def test_zoom_pause_and_region_are_the_viewers_own(page: Page) -> None:
     expect(page.locator("#zoom")).to_have_text("1:1")
     page.keyboard.press("Space")
     expect(page.locator("#state")).to_have_text("paused")
+    # What was under way when the key was pressed is still shown, and is then the one that is held.
+    until(page, "paused && !asked")
     held = shown_id(page)
     for _ in range(8):
         page.keyboard.press("+")
