@@ -85,7 +85,8 @@ def _rows(buffer: Buffer, height: int, stride_bytes: int) -> Buffer:
 def _interleaved(samples: int) -> Callable[[Buffer, Layout, Region, PixelFormat], Picture]:
     def unpack(buffer: Buffer, layout: Layout, region: Region, pixel_format: PixelFormat) -> Picture:
         rows = _rows(buffer, region.height, layout.stride_bytes)[:, : region.width * samples]
-        return rows.reshape(region.height, region.width, samples).copy()
+        # Copied as rows: numpy copies the samples of a pixel one pixel at a time.
+        return rows.copy().reshape(region.height, region.width, samples)
 
     return unpack
 
