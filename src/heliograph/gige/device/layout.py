@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heliograph.core import Access, Feature, FeatureKind, Features, FeatureValue, FeatureValueError
 from heliograph.gige.device.registers import Cell
@@ -90,6 +90,9 @@ def lay_out(features: Iterable[Feature], first_address: int = FEATURES_ADDRESS) 
 
 
 def _register(feature: Feature, address: int) -> FeatureRegister:
+    if feature.automatic_by:
+        # Automatic at this moment, perhaps; written when it no longer is.
+        feature = replace(feature, access=Access.READ_WRITE)
     match feature.kind:
         case FeatureKind.FLOAT:
             return FeatureRegister(feature, address, _FLOAT.size)

@@ -37,6 +37,8 @@ def device_xml(identity: DeviceIdentity, nodes: Iterable[BootstrapNode], registe
         own_name = register.feature.name
         selected = [each.feature.name for each in registers if each.feature.selected_by == own_name]
         _camera_feature(features, register, selected)
+        if any(each.feature.automatic_by == own_name for each in registers):
+            _automatic_lock(features, register)
     event_features(features, categories)
     chunk_features(features, categories)
     root = ET.Element("RegisterDescription", _attributes(identity))
@@ -96,6 +98,8 @@ def _camera_feature(group: ET.Element, register: FeatureRegister, selected: list
     common(node, feature.description, feature.visibility)
     if feature.locks_while_streaming:
         child(node, "pIsLocked", LOCK_FEATURE)
+    elif feature.automatic_by:
+        child(node, "pIsLocked", _automatic_lock_name(feature.automatic_by))
     if feature.streamable and feature.access is Access.READ_WRITE and feature.kind is not FeatureKind.COMMAND:
         child(node, "Streamable", "Yes")
     if text:
@@ -114,6 +118,18 @@ def _camera_feature(group: ET.Element, register: FeatureRegister, selected: list
     _value_register(group, source, feature.kind, register, register.address, access)
     for limit, address in register.limits.items():
         _value_register(group, f"{feature.name}__{limit}", feature.kind, register, address, Access.READ_ONLY)
+
+
+def _automatic_lock(group: ET.Element, register: FeatureRegister) -> None:
+    """Add what locks the values that an enumeration such as ExposureAuto makes the camera set itself."""
+    feature = register.feature
+    node = ET.SubElement(group, "IntSwissKnife", Name=_automatic_lock_name(feature.name))
+    ET.SubElement(node, "pVariable", Name="AUTO").text = f"{feature.name}__Value"
+    child(node, "Formula", f"AUTO <> {feature.entries['Off']}")
+
+
+def _automatic_lock_name(name: str) -> str:
+    return f"{name}__IsNotOff"
 
 
 def _value_register(
