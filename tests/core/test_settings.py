@@ -163,6 +163,13 @@ def test_restoring_gives_back_what_it_can() -> None:
         restore(camera, {"Wdith": 10})
 
 
+def test_a_camera_that_locks_nothing_is_stopped_for_another_shape() -> None:
+    camera = Camera()
+    assert not camera.describe("Width").locks_while_streaming
+    assert needs_stop(camera, {"Width": 30})
+    assert not needs_stop(camera, {"OffsetX": 30, "ExposureTime": 50.0})
+
+
 def test_only_a_change_of_what_is_locked_stops_a_stream() -> None:
     camera = PatternCamera(width=640)
     assert needs_stop(camera.features, {"Gain": 3.0, "Width": 320})

@@ -194,7 +194,7 @@ class ReconnectingCamera(CameraBase):
     def _restore(self, camera: GigeCamera) -> None:
         refused = camera_settings.restore(camera.features, self._features.settings)
         for setting, error in refused.items():
-            if camera.features.describe(setting.partition("[")[0]).locks_while_streaming:
+            if camera_settings.shapes_frames(camera.features.describe(setting.partition("[")[0])):
                 raise error  # frames of another shape are no continuation
             _log.warning("%s came back without %s: %s", self.name, setting, error)
 

@@ -12,12 +12,14 @@ from heliograph.core.errors import (
     HeliographError,
     RemoteStatusError,
 )
-from heliograph.core.feature import Access, FeatureKind, Features, FeatureValue
+from heliograph.core.feature import Access, Feature, FeatureKind, Features, FeatureValue
 
 # Formats before sizes, and a region at the origin before it grows: each one moves the limits of those after it.
 _FIRST = ("PixelFormat", "BinningHorizontal", "BinningVertical", "DecimationHorizontal", "DecimationVertical")
 _ORIGIN = ("OffsetX", "OffsetY")
-_REGION = (*_FIRST, "Width", "Height", *_ORIGIN)
+# Not every camera locks these while it streams, and then sends what no receiver has room for (Aravis' fake one).
+_SHAPE = (*_FIRST, "Width", "Height")
+_REGION = (*_SHAPE, *_ORIGIN)
 _REFUSALS = (FeatureAccessError, FeatureValueError, RemoteStatusError)
 
 
@@ -73,12 +75,20 @@ def restore(features: Features, settings: Mapping[str, object]) -> dict[str, Hel
 
 
 def needs_stop(features: Features, settings: Mapping[str, object]) -> bool:
-    """Tell whether a setting changes what is locked while frames stream; raises `FeatureNotFoundError`."""
+    """Tell whether a setting changes the shape of frames or what else is locked while they stream.
+
+    Raises `FeatureNotFoundError`.
+    """
     described = {key: features.describe(_parts(key)[0]) for key in settings}
     return any(
-        feature.locks_while_streaming and (feature.selected_by or features[feature.name] != settings[key])
+        shapes_frames(feature) and (feature.selected_by or features[feature.name] != settings[key])
         for key, feature in described.items()
     )
+
+
+def shapes_frames(feature: Feature) -> bool:
+    """Tell whether a feature decides what frames look like in memory, and so must not change while they stream."""
+    return feature.locks_while_streaming or feature.name in _SHAPE
 
 
 def _take(features: Features, name: str, key: str, settings: dict[str, FeatureValue]) -> None:

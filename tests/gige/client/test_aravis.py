@@ -124,3 +124,35 @@ with heliograph.open("gige://GV01?packet_size=576") as camera:
     )
     # 486 payload packets a frame, of which it throws 2 in 100 away.
     assert 1 <= statistics.median(told["missing"]) <= 40
+
+
+def test_settings_are_taken_applied_and_given_back_after_a_restart() -> None:
+    told = beside_the_fake("""
+with heliograph.open("gige://GV01", reconnect=True, width=128, height=64) as camera:
+    told["settings"] = camera.snapshot_settings()
+    frames = camera.frames(timeout_s=20)
+    ids = [next(frames).id for _ in range(5)]
+    camera.apply({"PixelFormat": "RGB8", "ExposureTimeAbs": 2500.0})
+    told["applied"] = next(frames).data.shape
+    ids = [next(frames).id for _ in range(5)]
+    fake.kill()
+    fake.wait()
+    with subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as again:
+        try:
+            while not camera.statistics.reconnects:
+                ids.append((frame := next(frames)).id)
+            told["back"] = [frame.data.shape, camera.features["ExposureTimeAbs"]]
+            told["ids"] = ids + [next(frames).id for _ in range(5)]
+        finally:
+            again.kill()
+""")
+    assert (told["settings"]["Width"], told["settings"]["Height"], told["settings"]["PixelFormat"]) == (
+        128,
+        64,
+        "Mono8",
+    )
+    # The categories of addresses and of the device itself hold no settings.
+    assert not [name for name in told["settings"] if name.startswith(("Gev", "Device"))]
+    assert told["applied"] == [64, 128, 3]
+    assert told["back"] == [[64, 128, 3], 2500.0]
+    assert told["ids"] == sorted(set(told["ids"]))
