@@ -98,8 +98,9 @@ def test_packets_have_extended_headers_and_every_frame_its_count(capture: Captur
     count = packet_count(PAYLOAD_BYTES, 1500, extended=True)
     assert count == -(-PAYLOAD_BYTES // 1452)
     whole = [(0, 0x81), *((n, 0x83) for n in range(1, count + 1)), (count + 1, 0x82)]
-    assert len(frames) > 10
-    assert all(packets == whole for packets in frames.values())
+    # A busy machine captures not all; what it captures is in order, and nothing is there twice.
+    assert all(packets == [each for each in whole if each in packets] for packets in frames.values())
+    assert sum(packets == whole for packets in frames.values()) > 10
 
 
 def test_what_is_asked_for_comes_again_and_nothing_else(capture: Capture) -> None:
