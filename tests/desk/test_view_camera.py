@@ -112,6 +112,21 @@ def test_features_are_described_with_their_values(viewed: ViewedCamera) -> None:
     assert [each["name"] for each in viewed.ask(lambda camera: describe(camera, ["Gain"])).result(10)] == ["Gain"]
 
 
+def test_a_camera_that_is_lost_meanwhile_is_not_described_as_one_without_features(viewed: ViewedCamera) -> None:
+    def describe_lost(camera: Camera) -> object:
+        features = camera.features
+        assert isinstance(features, LocalFeatures)
+        features.add(Feature("Torn", FeatureKind.INTEGER), read=_lost)
+        return describe(camera)
+
+    with pytest.raises(CameraLostError):
+        viewed.ask(describe_lost).result(10)
+
+
+def _lost() -> int:
+    raise CameraLostError("the cable")
+
+
 def test_a_format_changes_while_pictures_come(viewed: ViewedCamera) -> None:
     until(lambda: viewed.view.state is ViewState.LIVE)
     viewed.ask(lambda camera: change(camera, "PixelFormat", "RGB8")).result(10)

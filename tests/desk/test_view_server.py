@@ -126,6 +126,7 @@ def test_nonsense_is_passed_over(server: ViewServer) -> None:
         connection.send(json.dumps({"type": "features", "names": ["Gain", "Nothing"]}))
         features = told(connection, "features")["features"]
         assert [each["name"] for each in features] == ["Gain", "Nothing"]  # type: ignore[attr-defined]  # JSON
+        assert "no feature 'Nothing'" in features[1]["description"]  # type: ignore[index]  # JSON
 
 
 def test_who_may_only_look_sets_nothing() -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from heliograph.core import Access, Camera, Feature, FeatureAccessError, FeatureKind, HeliographError
+from heliograph.core import Access, Camera, CameraLostError, Feature, FeatureAccessError, FeatureKind, HeliographError
 
 # Beyond this a number of JavaScript is no longer exact.
 _EXACT = 2**53
@@ -17,7 +17,8 @@ _OWN = ("AcquisitionStart", "AcquisitionStop", "TLParamsLocked")
 def describe(camera: Camera, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """Give features of a camera, all or these, with their values and limits now, as JSON-like values.
 
-    A feature that the camera refuses to describe or to read is there without a value.
+    A feature that the camera refuses to read is there without a value; of one that it refuses to describe, the reason
+    is the description. Raises `CameraLostError`.
     """
     return [_described(camera, name) for name in (camera.features.names() if names is None else names)]
 
@@ -39,8 +40,10 @@ def change(camera: Camera, name: str, value: object) -> None:
 def _described(camera: Camera, name: str) -> dict[str, Any]:
     try:
         feature = camera.features.describe(name)
+    except CameraLostError:
+        raise
     except HeliographError as error:
-        return {"name": name, "kind": "", "category": "", "writable": False, "value": None, "error": str(error)}
+        feature = Feature(name, FeatureKind.STRING, description=str(error), access=Access.READ_ONLY)
     return {
         "name": name,
         "kind": feature.kind.value,
@@ -69,6 +72,8 @@ def _value(camera: Camera, feature: Feature) -> Any:
         return None
     try:
         return _number(camera.features[feature.name])
+    except CameraLostError:
+        raise
     except HeliographError:
         return None
 

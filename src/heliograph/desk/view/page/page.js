@@ -71,7 +71,7 @@ function show(state, message) {
   byId("notice").classList.toggle("bad", state === "lost" || state === "gone");
   byId("notice-title").textContent = TITLES[state] ?? "";
   byId("notice-text").textContent = message;
-  picture.classList.toggle("stale", silent && frame !== null);
+  picture.classList.toggle("stale", silent);
   if (silent) byId("rate").textContent = "0";
 }
 
@@ -310,7 +310,7 @@ const fromFeature = (name, digits, unit) => shown(knobs.get(name)?.feature.value
 function showFrame() {
   const counts = frame.statistics;
   const lost = counts.incomplete_frames + counts.dropped_frames;
-  byId("rate").textContent = frame.rate_hz.toFixed(1);
+  byId("rate").textContent = cameraState === "live" ? frame.rate_hz.toFixed(1) : "0";
   byId("frame").textContent = frame.id;
   byId("lost").textContent = lost;
   byId("lost").classList.toggle("alarm", lost > 0);
