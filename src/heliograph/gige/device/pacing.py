@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from heliograph.gige.gvsp import IP_UDP_BYTES
 
-# What a pause may be made up for by sending faster: two batches at 1 Gbit/s, which the smallest socket buffer holds.
-_BURST_NS = 500_000
+# What a pause may be made up for by sending faster: two batches of packets, which the smallest socket buffer holds.
+# Where packets go fast or slowly, no less and no more than this.
+_BURST_PACKETS = 40
+_SHORTEST_BURST_NS = 500_000
+_LONGEST_BURST_NS = 10_000_000
 
 
 class Pacer:
     """Keeps packets as far apart on average as a delay and a limit ask for, whatever the batches they go in.
 
-    >>> pacer = Pacer(packet_delay_ns=0, limit_bytes_per_s=1_000_000)
+    >>> pacer = Pacer(packet_delay_ns=0, limit_bytes_per_s=1_000_000, packet_size_bytes=1500)
     >>> pacer.sent(packets=10, datagram_bytes=14_720, now_ns=10**9)
     >>> pacer.wait_ns(now_ns=10**9)
-    14500000
+    5000000
 
-    Whoever wakes late may make up for 0.5 ms. The limit counts IP headers; None is no limit.
+    Whoever wakes late may make up for what 40 packets take, but for 0.5 ms at least and 10 ms at most. The limit
+    counts IP headers; None is no limit.
     """
 
-    def __init__(self, packet_delay_ns: int, limit_bytes_per_s: int | None) -> None:
+    def __init__(self, packet_delay_ns: int, limit_bytes_per_s: int | None, packet_size_bytes: int) -> None:
         self._packet_delay_ns = packet_delay_ns
         self._limit_bytes_per_s = limit_bytes_per_s
+        burst_ns = _BURST_PACKETS * self._cost_ns(1, packet_size_bytes)
+        self._burst_ns = min(max(burst_ns, _SHORTEST_BURST_NS), _LONGEST_BURST_NS)
         self._due_ns = 0
 
     @property
@@ -35,7 +41,9 @@ class Pacer:
 
     def sent(self, packets: int, datagram_bytes: int, now_ns: int) -> None:
         """Count packets that leave now."""
-        cost_ns = packets * self._packet_delay_ns
-        if self._limit_bytes_per_s:
-            cost_ns += (datagram_bytes + packets * IP_UDP_BYTES) * 1_000_000_000 // self._limit_bytes_per_s
-        self._due_ns = max(self._due_ns, now_ns - _BURST_NS) + cost_ns
+        cost_ns = self._cost_ns(packets, datagram_bytes + packets * IP_UDP_BYTES)
+        self._due_ns = max(self._due_ns, now_ns - self._burst_ns) + cost_ns
+
+    def _cost_ns(self, packets: int, size_bytes: int) -> int:
+        limit = self._limit_bytes_per_s
+        return packets * self._packet_delay_ns + (size_bytes * 1_000_000_000 // limit if limit else 0)

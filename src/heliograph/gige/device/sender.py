@@ -67,7 +67,7 @@ class StreamSender:
         self._requests: deque[tuple[int, int, int]] = deque()
         self._segments = True
         self._warned = False
-        self._pacer = Pacer(config.packet_delay_ns, config.throughput_limit_bytes_per_s)
+        self._pacer = Pacer(config.packet_delay_ns, config.throughput_limit_bytes_per_s, config.packet_size_bytes)
         self._packet_bytes = datagram_bytes(config.packet_size_bytes)
         segments = _PACED_SEGMENTS if self._pacer.paced else _MAX_SEGMENTS
         self._batch_packets = min(segments, _MAX_DATAGRAM_BYTES // self._packet_bytes)
