@@ -77,7 +77,7 @@ class _RingStore:
             clock,
             missing_packets=frame.missing_packets,
             resent_packets=frame.resent_packets,
-            metadata=values | self._new_malformed(frame.malformed_packets),
+            metadata=values | self._new_malformed(frame.malformed_packets + self._chunks.malformed),
             **known,
         )
         try:
@@ -92,9 +92,9 @@ class _RingStore:
         image_bytes = frame.pixel_format.payload_bytes(frame.width, frame.height)
         return self._chunks.values(slot.buffer[: frame.chunk_bytes], image_bytes)
 
-    def _new_malformed(self, packets: int) -> dict[str, int]:
-        """Give the counts that have grown since the last frame."""
-        grown, self._malformed = packets - self._malformed, packets
+    def _new_malformed(self, count: int) -> dict[str, int]:
+        """Give by how much a count has grown since the last frame; chunks that are none count as a packet."""
+        grown, self._malformed = count - self._malformed, count
         return {"malformed_packets": grown} if grown else {}
 
 

@@ -323,7 +323,9 @@ class FrameAssembler(Generic[SlotT]):
         block.wake_ns = block.last_ns + _RETENTION_NS
         if not self._resend:
             return []
-        if block.announced is not None or self._passed(frame_id):
+        if block.announced is None and not block.highest and block.leader is None:
+            last = 0  # maybe the camera left this frame out: its leader will tell
+        elif block.announced is not None or self._passed(frame_id):
             last = self._shape.packets + 1
         elif now_ns - block.last_ns >= _SILENCE_NS:
             last = block.highest + _PROBE_PACKETS

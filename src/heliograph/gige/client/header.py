@@ -10,7 +10,7 @@ import numpy.typing as npt
 from heliograph.gige.gvsp import PacketFormat, header_bytes
 
 Bytes = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.uint32]
+Words = npt.NDArray[np.unsignedinteger[Any]]
 Numbers = npt.NDArray[Any]
 
 _EXTENDED = 0x80
@@ -25,6 +25,8 @@ class HeaderColumns:
     def __init__(self, packets: int, *, extended: bool) -> None:
         self.extended = extended
         self.size_bytes = header_bytes(extended=extended)
+        # The widest words that fit: fewest to compare.
+        self._word = np.dtype(np.uint32 if extended else np.uint64)
         ids = np.arange(1, packets + 1, dtype=np.uint32)
         self._template = np.zeros((packets, self.size_bytes // 4), ">u4")
         if extended:
@@ -35,7 +37,7 @@ class HeaderColumns:
 
     def raw(self, rows: Bytes) -> Words:
         """Give the headers as words in wire order, to compare with `of_block`; rows may have several leading axes."""
-        return rows[..., : self.size_bytes].view(np.uint32)
+        return rows[..., : self.size_bytes].view(self._word)
 
     def of_block(self, block_id: int) -> Words:
         """Give the headers that all payload packets of a block have, as words in wire order."""
@@ -44,7 +46,7 @@ class HeaderColumns:
             words[:, 2:4] = block_id >> 32, block_id & 0xFFFF_FFFF
         else:
             words[:, 0] = block_id
-        return words.view(np.uint32)
+        return words.view(self._word)
 
     def fields(self, rows: Bytes) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """Give status, block id, format and packet id of each row; the format of the other kind of header is none."""
