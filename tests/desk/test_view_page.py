@@ -100,6 +100,7 @@ def page(browser: Browser, server: ViewServer) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server.url)
     expect(page.locator("#state")).to_have_text("live")
+    until(page, "frame !== null && knobs.size > 0")
     yield page
     page.close()
     assert not errors

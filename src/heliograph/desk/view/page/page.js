@@ -18,7 +18,8 @@ let session = "";
 let readOnly = false;
 let paused = false;
 let cameraState = "connecting";
-let asked = false;
+let asked = false; // a picture is under way
+let changed = false; // and since it was asked for, the page looks at something else
 
 function connect() {
   const url = new URL("socket", location.href);
@@ -77,6 +78,7 @@ function show(state, message) {
 
 // Asks for the next picture; when paused, for the same one in the way it is looked at now.
 function ask() {
+  changed = asked;
   if (asked || document.hidden) return;
   const { crop, width, height } = wantedPart();
   asked = say({ type: "next", width, height, crop, region: focusRegion, paused });
@@ -109,7 +111,7 @@ async function received(buffer) {
   draw();
   showFrame();
   if (header.measures) showMeasures(header.measures);
-  if (!paused) ask();
+  if (!paused || changed) ask();
 }
 
 const fitScale = () => (frame ? Math.min(picture.width / frame.width, picture.height / frame.height) : 1);
@@ -272,7 +274,7 @@ function setPaused(wanted) {
   byId("pause").setAttribute("aria-pressed", paused);
   byId("pause").firstChild.textContent = paused ? "Go on " : "Pause ";
   show(cameraState, byId("notice-text").textContent);
-  asked = false; // an answer to what was asked before may still come, and does no harm
+  asked = false; // the program may be waiting for a new picture, and forgets that when it is asked again
   ask();
 }
 
