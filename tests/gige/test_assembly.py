@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.core import PixelFormat
-from heliograph.gige.client.assembly import OPEN_BLOCKS, ReceivedFrame
+from heliograph.gige.client.assembly import ReceivedFrame
+from heliograph.gige.client.block import FEWEST_OPEN_BLOCKS
 from heliograph.gige.gvsp import HEADER_BYTES, ImageLeader, ImageTrailer, PacketHeader, PayloadPackets, datagram_bytes
 from heliograph.testing.packets import (
     HEIGHT,
@@ -190,7 +191,7 @@ def test_a_late_leader_begins_nothing_anew() -> None:
     bench = Bench()
     for block_id in range(1, 20):
         bench.feed_single(packets_of(block_id))
-    bench.feed_single([packets_of(19 - OPEN_BLOCKS)[0], marked_resent(packets_of(2)[0])])
+    bench.feed_single([packets_of(19 - FEWEST_OPEN_BLOCKS)[0], marked_resent(packets_of(2)[0])])
     bench.feed_single(packets_of(20))
     assert bench.store.ids == list(range(1, 21))
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.core import PixelFormat
-from heliograph.gige.client.assembly import OPEN_BLOCKS
 from heliograph.gige.gvcp import Status
 from heliograph.gige.gvsp import ImageLeader, ImageTrailer, PacketFormat, PacketHeader, datagram_bytes
 from heliograph.testing.packets import HEIGHT, PACKET_SIZE_BYTES, WIDTH, Bench, coalesced, packets_of
@@ -26,7 +25,7 @@ def check_bounds(bench: Bench, packets: int) -> None:
     for now_ms in range(0, 1000, 5):
         asked += len(bench.assembler.handle_timer(now_ms * MS_NS))
     assert bench.store.taken == 0
-    assert bench.store.most_taken <= OPEN_BLOCKS
+    assert bench.store.most_taken <= bench.shape.open_blocks
     assert bench.assembler.malformed_packets <= packets
     assert asked <= 2 * (bench.shape.packets + 2) * 4 * max(1, packets)
 

@@ -16,7 +16,7 @@ from typing import Any
 from heliograph.cameras.reception import ReceptionConfig
 from heliograph.core import Clock, SettingError
 from heliograph.gige import sockets
-from heliograph.gige.client.assembly import OPEN_BLOCKS, FrameAssembler, ReceivedFrame
+from heliograph.gige.client.assembly import FrameAssembler, ReceivedFrame
 from heliograph.gige.client.batch import BatchReceiver
 from heliograph.gige.client.block import StreamShape
 from heliograph.gige.client.chunks import ChunkReader
@@ -118,7 +118,7 @@ class _Asking:
 def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -> None:
     """Receive frames from `sock` and publish them on `ring` until its other end is closed."""
     shape = StreamShape(config.payload_bytes, config.packet_size_bytes, config.extended_ids)
-    with RingWriter(shape.slot_bytes, config.depth, max_readers=1, writer_slots=OPEN_BLOCKS + 1) as writer:
+    with RingWriter(shape.slot_bytes, config.depth, max_readers=1, writer_slots=shape.open_blocks + 1) as writer:
         ample = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= _PATIENT_BUFFER_BYTES
         # Every socket of a group gets all its packets.
         sinks = [sock] if ample or _is_group(sock) else sockets.spread_stream_sink(sock)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heliograph.core import PixelFormat, PixelFormatError, RemoteProtocolError
-from heliograph.gige.client.block import Block, Bytes, SlotT, StreamShape
+from heliograph.gige.client.block import FEWEST_OPEN_BLOCKS, Block, Bytes, SlotT, StreamShape
 from heliograph.gige.client.header import HeaderColumns, Numbers
 from heliograph.gige.client.numbering import BlockNumbering
 from heliograph.gige.client.resend import NEVER_NS, REFUSALS, Answers, Gaps, ResendRequest
@@ -22,9 +22,6 @@ from heliograph.gige.gvsp import (
     PacketHeader,
     datagram_bytes,
 )
-
-OPEN_BLOCKS = 8
-"""Blocks under assembly at once: as many as one stock socket buffer holds packets of, see `spread_stream_sink`."""
 
 # A block that gets no packet for this long is given up, unless a later one is whole before. Aravis waits 100 ms, but a
 # camera on a busy or virtual machine may stand still for longer in the middle of a frame, and then send the rest.
@@ -89,6 +86,8 @@ class FrameAssembler(Generic[SlotT]):
         self._resend = resend
         self._memory = memory
         self._columns = HeaderColumns(shape.packets, extended=shape.extended_ids)
+        self._packets = shape.packets
+        self._open_blocks = shape.open_blocks
         self._header_bytes = self._columns.size_bytes
         self._row_bytes = datagram_bytes(shape.packet_size_bytes)
         runs = memory.shape[1] // self._row_bytes
@@ -173,7 +172,7 @@ class FrameAssembler(Generic[SlotT]):
         header = PacketHeader.unpack(self._memory[start, :EXTENDED_HEADER_BYTES].tobytes())
         first, last = header.packet_id, header.packet_id + runs * count - 1
         of_stream = header.extended == self._shape.extended_ids and header.format == PacketFormat.PAYLOAD
-        if not (of_stream and header.block_id and 0 < first <= last <= self._shape.packets):
+        if not (of_stream and header.block_id and 0 < first <= last <= self._packets):
             return False
         block = self._block(header.block_id, now_ns)
         # What was sent again is told by its status.
@@ -192,7 +191,7 @@ class FrameAssembler(Generic[SlotT]):
         """Take packets that lie one in each row, of any kind and in any order."""
         status, blocks, kinds, ids = self._columns.fields(rows)
         full = (lengths == self._row_bytes) & (kinds == PacketFormat.PAYLOAD) & (blocks > 0)
-        full &= ((status == 0) | (status == RESENT)) & (ids > 0) & (ids <= self._shape.packets)
+        full &= ((status == 0) | (status == RESENT)) & (ids > 0) & (ids <= self._packets)
         edges = (np.flatnonzero(np.diff(blocks)) + 1).tolist()
         for start, end in zip([0, *edges], [*edges, len(lengths)], strict=True):
             # Singles first: a leader may say that blocks are counted anew, which its payload does not tell.
@@ -242,24 +241,26 @@ class FrameAssembler(Generic[SlotT]):
             if not header.status:
                 self._follow_restart(header.block_id)
         elif header.format == PacketFormat.PAYLOAD:
-            if not (0 < header.packet_id <= self._shape.packets and 0 < len(data) <= self._shape.data_bytes):
+            if not (0 < header.packet_id <= self._packets and 0 < len(data) <= self._shape.data_bytes):
                 raise RemoteProtocolError(f"GVSP payload packet {header.packet_id} is not of this stream")
-        elif header.format != PacketFormat.TRAILER or not 0 < header.packet_id <= self._shape.packets + 1:
+        elif header.format != PacketFormat.TRAILER or not 0 < header.packet_id <= self._packets + 1:
             raise RemoteProtocolError(f"GVSP packet {header.packet_id} is not of this stream")
         block = self._block(header.block_id, now_ns)
         if block is None:
             return
         if leader is not None:
-            block.lead(leader)
+            if block.leader is None:
+                block.lead(leader)
         elif header.format == PacketFormat.TRAILER:
-            block.announced = header.packet_id - 1
+            if block.announced is None:
+                block.announced = header.packet_id - 1
         else:
             block.store_part(header.packet_id, data)
         self._deliver_if_complete(block, now_ns)
 
     def _take_refusal(self, header: PacketHeader, now_ns: int) -> None:
         """Hear that a packet is not sent again; an answer may come when nobody waits for it any more."""
-        if header.packet_id > self._shape.packets + 1:
+        if header.packet_id > self._packets + 1:
             raise RemoteProtocolError(f"GVSP packet {header.packet_id} that is refused is not of this stream")
         block = self._blocks.get(self._numbers.frame_id(header.block_id))
         if block is not None and block.gaps is not None:
@@ -291,13 +292,13 @@ class FrameAssembler(Generic[SlotT]):
     def _begin_lost(self, frame_id: int, now_ns: int) -> None:
         """Begin the blocks before this one of which nothing has arrived, so that they are asked for."""
         newest_id = self._numbers.newest_id
-        room = OPEN_BLOCKS // 2 - len(self._blocks)
+        room = self._open_blocks // 2 - len(self._blocks)
         if self._resend and newest_id and frame_id - newest_id - 1 <= min(_LOST_BLOCKS, room):
             for lost_id in range(newest_id + 1, frame_id):
                 self._begin(lost_id, self._numbers.block_id(lost_id), now_ns)
 
     def _begin(self, frame_id: int, block_id: int, now_ns: int) -> Block[SlotT]:
-        while len(self._blocks) >= OPEN_BLOCKS:
+        while len(self._blocks) >= self._open_blocks:
             self._finish(min(self._blocks))
         block = Block(block_id, self._store.acquire(), self._shape, self._columns.of_block(block_id))
         block.begun_ns = block.last_ns = now_ns
@@ -308,13 +309,15 @@ class FrameAssembler(Generic[SlotT]):
 
     def _follow_restart(self, block_id: int) -> None:
         """Count on when a camera begins its ids anew: its leader is further behind than any that is merely late."""
-        if self._numbers.newest_id and self._numbers.frame_id(block_id) < self._delivered_id - OPEN_BLOCKS:
+        if self._numbers.newest_id and self._numbers.frame_id(block_id) < self._delivered_id - FEWEST_OPEN_BLOCKS:
             for frame_id in sorted(self._blocks):
                 self._finish(frame_id)
             self._numbers.restart(block_id)
 
     def _requests(self, frame_id: int, block: Block[SlotT], now_ns: int) -> list[ResendRequest]:
         """Give what to ask for of one block, and set when to look at it again."""
+        if block.wake_ns == NEVER_NS:
+            return []
         if block.complete:
             block.wake_ns = NEVER_NS  # it waits for an older one
             if block.gaps is not None:
@@ -326,7 +329,7 @@ class FrameAssembler(Generic[SlotT]):
         if block.announced is None and not block.highest and block.leader is None:
             last = 0  # maybe the camera left this frame out: its leader will tell
         elif block.announced is not None or self._passed(frame_id):
-            last = self._shape.packets + 1
+            last = self._packets + 1
         elif now_ns - block.last_ns >= _SILENCE_NS:
             last = block.highest + _PROBE_PACKETS
         else:
@@ -337,14 +340,14 @@ class FrameAssembler(Generic[SlotT]):
         missing = block.missing(last)
         if not len(missing):
             return []
-        block.gaps = block.gaps or Gaps(self._shape.packets, self._answers)
+        block.gaps = block.gaps or Gaps(self._packets, self._answers)
         ranges = block.gaps.due(missing, block.arrived, now_ns)
         block.wake_ns = min(block.wake_ns, block.gaps.next_due_ns)
         return [ResendRequest(block.id, first, last) for first, last in ranges]
 
     def _passed(self, frame_id: int) -> bool:
         """Tell whether the camera has gone on to a later block; one that is far off is a stray packet's."""
-        return any(0 < other - frame_id <= OPEN_BLOCKS for other in self._blocks)
+        return any(0 < other - frame_id <= self._open_blocks for other in self._blocks)
 
     def _over(self, frame_id: int, block: Block[SlotT], now_ns: int) -> bool:
         """Tell whether nothing is to be waited for any more."""

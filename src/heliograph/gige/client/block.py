@@ -27,6 +27,10 @@ class Slot(Protocol):
 
 SlotT = TypeVar("SlotT", bound=Slot)
 
+FEWEST_OPEN_BLOCKS = 8
+_MOST_OPEN_BLOCKS = 32
+_OPEN_BYTES = 64_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class StreamShape:
@@ -51,6 +55,11 @@ class StreamShape:
     def slot_bytes(self) -> int:
         """Memory of a frame: whole packets, so that a run of rows is copied at once."""
         return self.packets * self.data_bytes
+
+    @property
+    def open_blocks(self) -> int:
+        """Frames under assembly at once: 8, or up to 32 where they are small, as slow answers take their time."""
+        return max(FEWEST_OPEN_BLOCKS, min(_MOST_OPEN_BLOCKS, _OPEN_BYTES // self.slot_bytes))
 
     def packets_of(self, payload_bytes: int) -> int:
         """Payload packets that so many bytes take."""
@@ -106,7 +115,7 @@ class Block(Generic[SlotT]):
         if self.announced is not None:
             return max(self._needed, self.announced)
         # What follows an image with chunks has no length before the trailer tells.
-        return self._needed if self.leader and not self.leader.chunks else self._shape.packets
+        return self._needed if self.leader and not self.leader.chunks else len(self.rows)
 
     @property
     def complete(self) -> bool:

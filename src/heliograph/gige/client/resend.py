@@ -81,7 +81,7 @@ class Answers:
 
     def waits_ns(self, tries: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """Give how long to wait after so many requests for one packet."""
-        return np.maximum(_WAITS_NS[tries], 3 * self._usual_ns)
+        return np.maximum(_WAITS_NS[tries], 2 * self._usual_ns)
 
 
 class Gaps:
