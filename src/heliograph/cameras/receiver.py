@@ -144,9 +144,10 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
                 drained = len(lengths) < len(batches.memory)
             now_ns = time.monotonic_ns()
             asking.ask(assembler.handle_timer(now_ns))
-            left_ns = assembler.time_left_ns(now_ns)
-            if patient and drained and left_ns > _SHORTEST_NS:
-                time.sleep(min(left_ns, _GATHER_NS) / 1e9)
+            # Half of what is left, as an estimate may be wrong.
+            wait_ns = min(assembler.time_left_ns(now_ns) // 2, _GATHER_NS)
+            if patient and drained and wait_ns > _SHORTEST_NS:
+                time.sleep(wait_ns / 1e9)
 
 
 def _is_group(sock: socket.socket) -> bool:

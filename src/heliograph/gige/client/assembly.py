@@ -249,11 +249,9 @@ class FrameAssembler(Generic[SlotT]):
         if block is None:
             return
         if leader is not None:
-            if block.leader is None:
-                block.lead(leader)
+            block.lead(leader)
         elif header.format == PacketFormat.TRAILER:
-            if block.announced is None:
-                block.announced = header.packet_id - 1
+            block.end(header.packet_id - 1)
         else:
             block.store_part(header.packet_id, data)
         self._deliver_if_complete(block, now_ns)

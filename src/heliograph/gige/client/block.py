@@ -150,11 +150,18 @@ class Block(Generic[SlotT]):
         return (expected - 1) * full_bytes + (last_bytes if last == expected else full_bytes)
 
     def lead(self, leader: ImageLeader) -> None:
-        """Take the leader, which has been checked."""
+        """Take the leader, which has been checked; a second one changes nothing."""
+        if self.leader is not None:
+            return
         self.leader = leader
         self.arrived[0] = True
         image_bytes = PixelFormat(leader.pixel_format).payload_bytes(leader.width, leader.height)
         self._needed = self._shape.packets_of(image_bytes)
+
+    def end(self, packets: int) -> None:
+        """Take the number of payload packets that a trailer announces; a second one changes nothing."""
+        if self.announced is None:
+            self.announced = packets
 
     def note(self, first: int, last: int) -> None:
         """Take note that payload packets `first` to `last` lie in their rows."""
