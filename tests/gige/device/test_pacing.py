@@ -47,7 +47,15 @@ def test_delay_and_limit_add_up() -> None:
 
 def test_without_delay_or_limit_nothing_waits() -> None:
     assert duration_ns(Pacer(0, None, 1500), 20, [0]) == 0
-    assert not Pacer(0, None, 1500).paced
+    assert Pacer(0, None, 1500).batch_packets(44, 1500) == 44
+
+
+@pytest.mark.parametrize(
+    ("delay_ns", "limit", "packets"),
+    [(0, 125_000_000, 41), (0, 1_250_000_000, 44), (0, 30_000_000, 10), (0, 1_000_000, 1), (100_000, None, 5)],
+)
+def test_half_a_millisecond_leaves_at_once(delay_ns: int, limit: int | None, packets: int) -> None:
+    assert Pacer(delay_ns, limit, 1500).batch_packets(44, 1500) == packets
 
 
 def test_a_machine_that_stands_still_for_a_while_catches_up_at_low_rates() -> None:
