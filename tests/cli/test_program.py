@@ -27,7 +27,7 @@ def test_no_words_print_the_commands(program: Callable[..., Any]) -> None:
         (["nope"], 2, "No such command 'nope'"),
         (["grab", "sim://x"], 2, "Missing option"),
         (["grab", "--nope"], 2, "No such option"),
-        (["features", "nope://x"], 5, "known are gige://"),
+        (["features", "nope://x"], 5, "known are file://"),
         (["features", "replay:///no/such/file.png"], 3, "/no/such/file.png"),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_full_disk_behind_stdout_is_no_defect(camera: str) -> None:
 def test_a_defect_is_one_line_and_shows_its_place_on_request(
     program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(url: str) -> None:
+    def broken(url: str, *, control: bool) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(heliograph, "open", broken, raising=False)
