@@ -186,6 +186,52 @@ def test_a_camera_that_waits_for_its_trigger_keeps_its_callbacks() -> None:
         assert not subscription.closed
 
 
+def test_a_camera_that_is_stopped_before_its_first_callback_stays_so() -> None:
+    for _ in range(20):
+        camera = PatternCamera(rate_hz=500)
+        subscription = camera.on_frame(lambda frame: None)
+        camera.stop()
+        until(lambda subscription=subscription: subscription.closed)  # type: ignore[misc]  # binds this one
+        assert not camera.streaming
+
+
+def test_a_camera_that_is_stopped_while_it_waits_for_its_trigger_stays_so() -> None:
+    class Untriggered(PatternCamera):
+        def grab(self, timeout_s: float = 5.0) -> Frame:
+            self.stop()
+            raise FrameTimeoutError("no trigger yet")
+
+    camera = Untriggered()
+    assert list(camera.frames()) == []
+    subscription = camera.on_frame(print)
+    until(lambda: subscription.closed)
+    assert subscription.error is None
+    assert not camera.streaming
+
+
+def test_frames_go_on_over_settings_that_interrupt_who_waits() -> None:
+    class Interrupted(PatternCamera):
+        def grab(self, timeout_s: float = 5.0) -> Frame:
+            starts = self.starts
+            frame = super().grab(timeout_s)
+            if self.starts != starts:
+                raise CameraLostError("it was stopped by another thread")
+            return frame
+
+    waits = threading.Event()
+    shapes: list[tuple[int, ...]] = []
+
+    def changed(frame: Frame) -> None:
+        shapes.append(frame.data.shape)
+        waits.set()
+
+    with Interrupted(rate_hz=20) as camera, camera.on_frame(changed) as subscription:
+        assert waits.wait(10)
+        camera.apply({"Width": 320})
+        until(lambda: shapes[-1] == (480, 320) or subscription.closed)
+        assert subscription.error is None
+
+
 def test_settings_change_under_callbacks() -> None:
     shapes: list[tuple[int, ...]] = []
     with PatternCamera(rate_hz=500) as camera, camera.on_frame(lambda frame: shapes.append(frame.data.shape)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from heliograph.core import settings as camera_settings
-from heliograph.core.errors import CameraLostError, SettingError
+from heliograph.core.errors import CameraLostError, FrameTimeoutError, SettingError
 from heliograph.core.feature import Features, FeatureValue
 from heliograph.core.frame import Frame
 from heliograph.core.subscription import FrameFeed, Subscription
@@ -134,6 +134,7 @@ class CameraBase(ABC):
     """
 
     _feed: FrameFeed | None = None
+    _restarts = 0
 
     @property
     @abstractmethod
@@ -177,7 +178,7 @@ class CameraBase(ABC):
         with self._switching:
             self.start()
             if self._feed is None:
-                self._feed = FrameFeed(self.name, lambda: self.frames(timeout_s=1.0))
+                self._feed = FrameFeed(self.name, self._while_running)
             return self._feed.subscribe(callback)
 
     def snapshot_settings(self) -> dict[str, FeatureValue]:
@@ -194,6 +195,7 @@ class CameraBase(ABC):
                 camera_settings.apply(self.features, settings)
             finally:
                 if restart:
+                    self._restarts += 1
                     self.start()
 
     def _next(self, timeout_s: float) -> Frame:
@@ -208,16 +210,23 @@ class CameraBase(ABC):
         self.start()
         taken = 0
         while count is None or taken < count:
+            restarts = self._restarts
             try:
                 ready = [take(timeout_s)]
-            except CameraLostError:
-                if self._runs():
+            except (CameraLostError, FrameTimeoutError):
+                if not self._runs():
+                    return
+                if self._restarts == restarts:
                     raise
-                return
+                continue
             yield ready.pop()  # nobody here holds the frame while the program works with it
             taken += 1
             if not self._runs():
                 return
+
+    def _while_running(self) -> Iterator[Frame]:
+        """Give every frame, but do not start a camera that was stopped."""
+        return self.frames(timeout_s=1.0) if self._runs() else iter(())
 
     def _runs(self) -> bool:
         """Tell whether acquisition runs, or was stopped only to start again."""
