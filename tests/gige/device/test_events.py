@@ -102,6 +102,15 @@ def test_a_client_that_is_gone_fills_no_memory() -> None:
     assert messages.datagrams_to_send(0) == []
 
 
+@pytest.mark.parametrize(("block_id", "time_ns"), [(70_000, 5), (1, -1), (1, 1 << 64)])
+def test_what_no_message_has_room_for_is_dropped_and_nothing_else(block_id: int, time_ns: int) -> None:
+    messages, _ = channel()
+    for event in ((1, 1), (block_id, time_ns), (2, 2)):
+        messages.notify("FrameStart", *event)
+    assert len(sent(messages)) == 2
+    assert messages.dropped_events == 1
+
+
 def test_what_is_wanted_is_chosen_by_features_and_where_it_goes_by_registers(bench: Bench) -> None:
     bench.take_control()
     features, route = bench.features, bench.state.messages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -115,7 +116,12 @@ class MessageChannel:
         # As with Aravis' commands, 0 is no id.
         self._request_id = self._request_id % _LAST_REQUEST_ID + 1
         heard = self._route.timeout_ms > 0
-        datagram = event.pack(self._request_id, ack_required=heard)
+        try:
+            datagram = event.pack(self._request_id, ack_required=heard)
+        except struct.error:
+            # A driver's time that is no u64, or a 64-bit block id told just as a client goes back to 16 bits.
+            self.dropped_events += 1
+            return
         self._outbox.append(datagram)
         if not heard:
             return
