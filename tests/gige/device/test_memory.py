@@ -17,10 +17,8 @@ from heliograph.gige.device.memory import CameraMemory, Remembered, UserSet
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     memory = CameraMemory(tmp_path / "not" / "yet", "SN 1/2")
     assert memory.remembered == Remembered()
-    memory.remembered.user_name = "nørth"
-    memory.remembered.default_set = "UserSet2"
-    memory.remembered.user_sets["UserSet2"] = UserSet("half NV12", {"Width": 2028, "Gain": 1.5, "ReverseX": True})
-    memory.save()
+    memory.keep(user_name="nørth", default_set="UserSet2")
+    memory.keep(user_sets={"UserSet2": UserSet("half NV12", {"Width": 2028, "Gain": 1.5, "ReverseX": True})})
     again = CameraMemory(tmp_path / "not" / "yet", "SN 1/2").remembered
     assert again == memory.remembered
     assert isinstance(again.user_sets["UserSet2"].settings["ReverseX"], bool)
@@ -38,6 +36,8 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
         b"null",
         b'{"user_name": "a", "default_set": "", "user_sets": []}',
         b'{"user_name": 5, "default_set": "", "user_sets": {}}',
+        b'{"user_name": "longer than it may", "default_set": "", "user_sets": {}}',
+        b'{"user_name": "\\ud800", "default_set": "", "user_sets": {}}',
         b'{"user_name": "a", "default_set": "", "user_sets": {"UserSet1": {"description": "", "settings": {"W": []}}}}',
         b"[" * 100_000,
     ],
@@ -50,8 +50,8 @@ def test_a_damaged_file_is_put_aside_with_a_warning(
     assert memory.remembered == Remembered()
     assert "is damaged" in caplog.text
     assert [file.name for file in tmp_path.iterdir()] == ["camera-7.damaged"]
-    memory.save()
-    assert CameraMemory(tmp_path, "7").remembered == Remembered()
+    memory.keep(default_set="UserSet1")
+    assert CameraMemory(tmp_path, "7").remembered == Remembered(default_set="UserSet1")
 
 
 JSON = st.recursive(
@@ -69,23 +69,23 @@ def test_no_file_whatever_is_in_it_stops_a_camera(tmp_path_factory: pytest.TempP
     memory = CameraMemory(folder, "7")
     assert isinstance(memory.remembered.user_name, str)
     assert isinstance(memory.remembered.user_sets, dict)
+    memory.keep(user_name="a")
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_is_told_and_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="--state-dir"):
-        CameraMemory(tmp_path / "file" / "state", "7").save()
+        CameraMemory(tmp_path / "file" / "state", "7").keep(user_name="new")
 
     def fail(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     memory = CameraMemory(tmp_path, "7")
-    memory.save()
-    memory.remembered.user_name = "new"
+    memory.keep(user_name="old")
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OutputError, match="No space left"):
-        memory.save()
-    assert CameraMemory(tmp_path, "7").remembered == Remembered()
+        memory.keep(user_name="new")
+    assert memory.remembered == CameraMemory(tmp_path, "7").remembered == Remembered("old")
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -96,6 +96,6 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.Log
 
 def test_without_a_folder_nothing_is_kept() -> None:
     memory = CameraMemory(None, "7")
-    memory.remembered.user_name = "a"
-    memory.save()
+    memory.keep(user_name="a")
+    assert memory.remembered == Remembered("a")
     assert CameraMemory(None, "7").remembered == Remembered()

@@ -369,6 +369,20 @@ def test_name_and_user_sets_outlive_the_server(camera: PatternCamera, address: s
     assert GigeDeviceServer(again, address, "given", state_dir=tmp_path).name == "given"
 
 
+def test_a_name_that_cannot_be_kept_is_told(
+    camera: PatternCamera, address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    with GigeDeviceServer(camera, address, state_dir=tmp_path / "file") as server:
+        client = Client(address)
+        assert client.write((CCP, 2)) == [0]
+        assert write_name(client, b"north") == 0
+        until(lambda: "north: its new name lasts until it ends" in caplog.text)
+        assert "--state-dir" in caplog.text
+        assert server.name == "north"
+        client.socket.close()
+
+
 def test_events_reach_the_message_channel_until_they_are_heard(
     server: GigeDeviceServer, client: Client, receiver: socket.socket
 ) -> None:

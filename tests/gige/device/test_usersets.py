@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heliograph.core import Feature, FeatureAccessError, FeatureKind, FeatureValueError, LocalFeatures
+from heliograph.core import Feature, FeatureAccessError, FeatureKind, FeatureValueError, LocalFeatures, OutputError
 from heliograph.gige.device.memory import CameraMemory, UserSet
 from heliograph.gige.device.usersets import UserSets
 
@@ -150,14 +150,11 @@ def test_a_camera_served_again_has_the_factory_settings_of_the_first_time(tmp_pa
 
 def test_a_set_that_cannot_be_loaded_stops_no_camera(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     memory = CameraMemory(tmp_path, "1")
-    memory.remembered.default_set = "UserSet1"
-    memory.remembered.user_sets["UserSet1"] = UserSet("", {"Gain": 77.0})
-    memory.save()
+    memory.keep(default_set="UserSet1", user_sets={"UserSet1": UserSet("", {"Gain": 77.0})})
     camera, _ = powered_up(tmp_path)
     assert "starts with factory settings, not with UserSet1" in caplog.text
     assert camera["Gain"] == 0.0
-    memory.remembered.default_set = "Gone"
-    memory.save()
+    memory.keep(default_set="Gone")
     assert powered_up(tmp_path)[1]["UserSetDefault"] == "Default"
 
 
@@ -165,7 +162,19 @@ def test_a_driver_that_fails_stops_no_camera(tmp_path: Path, caplog: pytest.LogC
     def fail() -> float:
         raise ZeroDivisionError("driver bug")
 
-    camera = Knob()
+    camera, memory = Knob(), CameraMemory(tmp_path, "1")
     camera.add(Feature("Broken", FeatureKind.FLOAT), read=fail, write=lambda value: None)
-    UserSets(camera, CameraMemory(tmp_path, "1"), {}).power_up()
-    assert "driver bug" in caplog.text
+    memory.keep(default_set="UserSet1", user_sets={"UserSet1": UserSet("", {"Broken": 1.0})})
+    UserSets(camera, memory, {}).power_up()
+    assert "factory settings cannot be read" in caplog.text
+    assert "not with UserSet1: driver bug" in caplog.text
+
+
+def test_a_set_that_cannot_be_kept_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    _, sets = powered_up(tmp_path / "file")
+    sets["UserSetSelector"] = "UserSet1"
+    with pytest.raises(OutputError):
+        sets.execute("UserSetSave")
+    with pytest.raises(FeatureAccessError, match="empty"):
+        sets.execute("UserSetLoad")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from heliograph.core import FeatureValue, OutputError
 from heliograph.core.atomic import replace_file
+from heliograph.gige.device.identity import check_name
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class UserSet:
     """By feature, as `core.settings.snapshot` gives them; empty until the set is saved."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """The contents of the file."""
 
@@ -45,11 +46,19 @@ class CameraMemory:
         self.factory: dict[str, FeatureValue] | None = None
         self.remembered = self._read()
 
-    def save(self) -> None:
-        """Write what is remembered; raises `OutputError` when the folder cannot be written."""
+    def keep(self, **changes: Any) -> None:
+        """Remember something else, by the names of `Remembered`, and write it.
+
+        Raises `OutputError` when the folder cannot be written; nothing has changed then.
+        """
+        changed = replace(self.remembered, **changes)
+        self._save(changed)
+        self.remembered = changed
+
+    def _save(self, remembered: Remembered) -> None:
         if self._path is None:
             return
-        content = json.dumps(asdict(self.remembered), indent=1, ensure_ascii=False).encode()
+        content = json.dumps(asdict(remembered), indent=1).encode()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, content)
@@ -86,7 +95,7 @@ def _remembered(raw: Any) -> Remembered:
         if not all(isinstance(value, (int, float, bool, str)) for value in settings.values()):
             raise ValueError(f"a setting of {name} is no value")
         user_sets[name] = UserSet(_checked(each, str, "description"), settings)
-    return Remembered(_checked(raw, str, "user_name"), _checked(raw, str, "default_set"), user_sets)
+    return Remembered(check_name(_checked(raw, str, "user_name")), _checked(raw, str, "default_set"), user_sets)
 
 
 def _checked(raw: Any, kind: type, key: str) -> Any:

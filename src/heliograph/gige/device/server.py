@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from heliograph.core import Camera, FeatureValue
+from heliograph.core import Camera, FeatureValue, OutputError
 from heliograph.gige import sockets
 from heliograph.gige.device.acquisition import Acquisition
 from heliograph.gige.device.actions import Actions
@@ -284,8 +284,10 @@ class GigeDeviceServer:
             self._messages.dropped_events = 0
 
     def _keep_name(self) -> None:
-        self._memory.remembered.user_name = self._state.user_name
-        self._memory.save()
+        try:
+            self._memory.keep(user_name=self._state.user_name)
+        except OutputError as error:
+            _log.warning("%s: its new name lasts until it ends: %s", self.name, error)
 
     def _run_work(self) -> None:
         while (work := self._work.get()) is not None:

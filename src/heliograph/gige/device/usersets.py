@@ -15,7 +15,6 @@ from heliograph.core import (
     FeatureNotFoundError,
     Features,
     FeatureValue,
-    HeliographError,
     LocalFeatures,
 )
 from heliograph.core.settings import apply, snapshot
@@ -62,7 +61,7 @@ class UserSets(LocalFeatures):
             return
         try:
             self._load(name)
-        except HeliographError as error:
+        except Exception as error:  # whatever a driver raises: the camera is served all the same
             _log.warning("the camera starts with factory settings, not with %s: %s", name, error)
 
     def _add_features(self, own: list[str], presets: list[str]) -> None:
@@ -116,8 +115,7 @@ class UserSets(LocalFeatures):
         self._keep(name, UserSet(description, self._set(name).settings))
 
     def _keep(self, name: str, user_set: UserSet) -> None:
-        self._memory.remembered.user_sets[name] = user_set
-        self._memory.save()
+        self._memory.keep(user_sets={**self._memory.remembered.user_sets, name: user_set})
 
     def _writable(self) -> str:
         if self._selected in self._fixed:
@@ -130,8 +128,7 @@ class UserSets(LocalFeatures):
 
     def _set_default(self, name: str) -> None:
         self._refuse_empty(name, self._set(name))
-        self._memory.remembered.default_set = name
-        self._memory.save()
+        self._memory.keep(default_set=name)
 
     def _refuse_empty(self, name: str, user_set: UserSet) -> None:
         if name != FACTORY and not user_set.settings:
