@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 import heliograph
-from heliograph.cameras.replay import open_camera
+from heliograph.cameras.footage import Picture, read_still
+from heliograph.cameras.replay import ReplayCamera, open_camera
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import (
     Camera,
@@ -157,6 +159,66 @@ def test_picture_due_after_the_timeout(shelf: Path) -> None:
         with pytest.raises(FrameTimeoutError, match=r"due in 100\.0 s, waited for 0\.1 s"):
             camera.grab(timeout_s=0.1)
         assert 0.1 <= time.monotonic() - begin_s < 5
+
+
+def test_a_stop_ends_the_wait_of_another_thread(shelf: Path) -> None:
+    camera = replay(shelf, "?rate=0.01")
+    taken: list[int] = []
+    thread = threading.Thread(target=lambda: taken.extend(frame.id for frame in camera.frames(timeout_s=200)))
+    thread.start()
+    deadline_s = time.monotonic() + 10
+    while not taken and time.monotonic() < deadline_s:
+        time.sleep(0.002)
+    camera.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert taken == [1]
+    assert not camera.streaming
+
+
+class Guarded:
+    """Footage that notices whether it is closed while it is read."""
+
+    rate_hz = 0.0
+
+    def __init__(self, first: Picture) -> None:
+        self.first = first
+        self.read_begun = threading.Event()
+        self.reading = self.closed_while_read = False
+
+    def rewind(self) -> None:
+        pass
+
+    def read(self) -> Picture | None:
+        self.reading = True
+        self.read_begun.set()
+        time.sleep(0.05)
+        self.reading = False
+        return self.first
+
+    def close(self) -> None:
+        self.closed_while_read = self.reading
+
+
+def test_files_are_not_closed_while_another_thread_reads_them(shelf: Path) -> None:
+    footage = Guarded(read_still(shelf / "shot_10.png"))
+    camera = ReplayCamera("guarded", footage)
+    camera.on_frame(lambda frame: None)
+    assert footage.read_begun.wait(10)
+    camera.close()
+    assert not footage.closed_while_read
+
+
+def test_the_serial_number_is_that_of_the_path(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def serial(location: Path | str, query: str = "") -> str:
+        with replay(location, query) as camera:
+            return str(camera.features["DeviceSerialNumber"])
+
+    monkeypatch.chdir(shelf.parent)
+    assert serial(shelf) == serial("shelf") == serial("shelf", "?loop=1")
+    assert serial(shelf) != serial(shelf / "shot_10.png")
+    # GVCP has room for so many letters.
+    assert len(serial(shelf)) < 16
 
 
 @pytest.fixture

@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
+import threading
 import time
+import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from heliograph.cameras.footage import Canvas, Footage, Stills, Video, is_picture
+from heliograph.cameras.footage import Canvas, Footage, Picture, Stills, Video, is_picture
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import (
     Access,
     CameraBase,
+    CameraLostError,
     CameraUrlError,
     Feature,
     FeatureKind,
@@ -102,7 +106,7 @@ class ReplayCamera(CameraBase):
     `start` begins at the first picture. Every picture is delivered, in order, never faster than the rate; its
     timestamp is the moment of delivery. At the end `frames` ends and `grab` raises `SourceEndedError`.
     Pictures may differ in size: each frame has its own, the features tell that of the first. Whoever needs one size,
-    as a stream on the network does, gives a canvas.
+    as a stream on the network does, gives a canvas. The serial number is that of the path.
     """
 
     def __init__(self, name: str, footage: Footage, rate_hz: float = 0.0, *, loop: bool = False) -> None:
@@ -110,7 +114,10 @@ class ReplayCamera(CameraBase):
         self._footage = footage
         self._rate_hz = rate_hz or footage.rate_hz
         self._loop = loop
-        self._streaming = False
+        self._stopped = threading.Event()
+        self._stopped.set()
+        # OpenCV ends the process when a video is closed while it is read.
+        self._reading = threading.Lock()
         self._delivered = 0
         self._due_ns: int | None = None
         self._features = _features(self, footage)
@@ -133,7 +140,7 @@ class ReplayCamera(CameraBase):
     @property
     def streaming(self) -> bool:
         """True between start and stop."""
-        return self._streaming
+        return not self._stopped.is_set()
 
     @property
     def rate_hz(self) -> float:
@@ -148,41 +155,57 @@ class ReplayCamera(CameraBase):
 
     def start(self) -> None:
         """Begin at the first picture. Does nothing when it runs already."""
-        if not self._streaming:
-            self._footage.rewind()
-            self._streaming, self._delivered, self._due_ns = True, 0, None
+        with self._reading:
+            if not self.streaming:
+                self._footage.rewind()
+                self._delivered, self._due_ns = 0, None
+                self._stopped.clear()
 
     def stop(self) -> None:
         """Stop; the next start begins at the first picture."""
-        self._streaming = False
+        self._stopped.set()
 
     def close(self) -> None:
         """Stop and close the files."""
         self.stop()
-        self._footage.close()
+        with self._reading:
+            self._footage.close()
 
     def grab(self, timeout_s: float = 5.0) -> Frame:
         """Give the next picture; raises `SourceEndedError` after the last, `FrameTimeoutError` if it is due too late.
 
-        Raises `SourceError` naming a file that cannot be read.
+        Raises `SourceError` naming a file that cannot be read, `CameraLostError` when another thread stops the camera.
         """
         self.start()
+        return self._next(timeout_s)
+
+    def _next(self, timeout_s: float) -> Frame:
         self._wait_until_due(timeout_s)
+        with self._reading:
+            if not self.streaming:
+                raise CameraLostError(f"{self._name} was stopped by another thread")
+            picture = self._read()
+            self._delivered += 1
+            return Frame(
+                picture.data,
+                picture.pixel_format,
+                id=self._delivered,
+                timestamp_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+                wall_time_ns=time.time_ns(),
+                metadata={"file": picture.file},
+            )
+
+    def _latest(self, timeout_s: float) -> Frame:
+        return self._next(timeout_s)
+
+    def _read(self) -> Picture:
         picture = self._footage.read()
         if picture is None and self._loop:
             self._footage.rewind()
             picture = self._footage.read()
         if picture is None:
             raise SourceEndedError(f"{self._name} has no more pictures after {self._delivered}: add ?loop=1 to repeat")
-        self._delivered += 1
-        return Frame(
-            picture.data,
-            picture.pixel_format,
-            id=self._delivered,
-            timestamp_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-            wall_time_ns=time.time_ns(),
-            metadata={"file": picture.file},
-        )
+        return picture
 
     def frames(self, count: int | None = None, timeout_s: float = 5.0, policy: FramePolicy = "all") -> Iterator[Frame]:
         """Give every picture in order, with either policy, `count` of them or up to the last."""
@@ -203,12 +226,12 @@ class ReplayCamera(CameraBase):
         due_ns = now_ns if self._due_ns is None else max(self._due_ns + period_ns, now_ns)
         wait_s = (due_ns - now_ns) / 1e9
         if wait_s > timeout_s:
-            time.sleep(timeout_s)
+            self._stopped.wait(timeout_s)
             raise FrameTimeoutError(
                 f"the next picture of {self._name} is due in {wait_s:.1f} s, waited for {timeout_s:g} s: "
                 f"raise the timeout or the rate of {self._rate_hz:g} Hz"
             )
-        time.sleep(wait_s)
+        self._stopped.wait(wait_s)
         self._due_ns = due_ns
 
 
@@ -216,8 +239,10 @@ def _features(camera: ReplayCamera, footage: Footage) -> LocalFeatures:
     features = LocalFeatures()
     first = footage.first
     width, height = first.pixel_format.size_of(first.data.shape)
-    for name, text in (("DeviceVendorName", "Heliograph"), ("DeviceModelName", "Replay"), ("DeviceSerialNumber", "0")):
-        features.add(Feature(name, FeatureKind.STRING, access=Access.READ_ONLY), read=lambda text=text: text)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+    # Who keeps anything of a camera keeps it by this: calibrations, user sets.
+    serial = f"RPL{zlib.crc32(os.fsencode(Path(camera.name).absolute())):08X}"
+    for name, text in (("VendorName", "Heliograph"), ("ModelName", "Replay"), ("SerialNumber", serial)):
+        features.add(Feature(f"Device{name}", FeatureKind.STRING, access=Access.READ_ONLY), read=lambda text=text: text)  # type: ignore[misc]  # mypy cannot infer a lambda's default
     for name, size_px in (("SensorWidth", width), ("SensorHeight", height), ("Width", width), ("Height", height)):
         feature = Feature(
             name,
