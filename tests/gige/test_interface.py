@@ -1,5 +1,7 @@
 """Interfaces of the machine that runs the test: loopback is on every one."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from heliograph.core import AddressError
 from heliograph.gige import interface as module
 from heliograph.gige.interface import Interface, interface_of, interfaces
+from heliograph.testing.peers import namespace_command, require
 
 
 def test_loopback_is_listed() -> None:
@@ -18,6 +21,16 @@ def test_loopback_is_listed() -> None:
 def test_every_loopback_address_is_of_this_machine() -> None:
     assert interface_of("127.200.3.4") == Interface("lo", "127.200.3.4", 8)
     assert str(interface_of("127.200.3.4").network) == "127.0.0.0/8"
+
+
+def test_an_address_with_a_label_is_of_the_interface_it_is_on() -> None:
+    steps = (
+        f"{require('ip')} address add 10.7.0.3/24 dev lo label lo:1",
+        f"{sys.executable} -c 'from heliograph.gige.interface import interface_of; print(interface_of(\"10.7.0.3\"))'",
+    )
+    command = [*namespace_command(), "sh", "-ec", "; ".join(steps)]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.stdout == f"{Interface('lo', '10.7.0.3', 24)}\n", run.stderr
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "127.255.255.255", "::1", "cam-1", ""])

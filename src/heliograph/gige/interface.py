@@ -61,8 +61,9 @@ def interfaces() -> list[Interface]:
     >>> "127.0.0.1" in [interface.address for interface in interfaces()]
     True
     """
+    # A further address may have a label of its own, as eth0:1 (ip-address(8)), which the kernel knows no interface by.
     return [
-        Interface(adapter.name, str(ip.ip), ip.network_prefix)
+        Interface(adapter.name.partition(":")[0], str(ip.ip), ip.network_prefix)
         for adapter in ifaddr.get_adapters()
         for ip in adapter.ips
         if ip.is_IPv4
