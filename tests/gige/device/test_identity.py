@@ -1,10 +1,12 @@
 """Who a camera says it is."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from heliograph.core import Access, Feature, FeatureKind, SettingError
+from heliograph.gige import interface as module
 from heliograph.gige.device.identity import check_name, identify
 from heliograph.gige.interface import Interface
 from heliograph.testing.camera import PatternCamera
@@ -34,6 +36,25 @@ def test_what_is_made_up_differs_between_cameras_and_stays_the_same() -> None:
     }
     assert len(serials) == 4
     assert all(len(serial) == 12 for serial in serials)
+
+
+def test_a_camera_at_another_address_of_its_interface_is_the_same_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, mac in (("eth7", "2c:cf:67:01:02:03"), ("eth8", "2c:cf:67:01:02:04")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "address").write_text(mac)
+    monkeypatch.setattr(module, "_SYSFS", tmp_path)
+    at = [("eth7", "10.0.0.5"), ("eth7", "10.0.0.6"), ("eth8", "10.0.0.5")]
+    one, same, other = (identify(PatternCamera(), Interface(*each, 24)).serial for each in at)
+    assert one == same != other
+
+
+def test_an_empty_serial_number_is_none() -> None:
+    camera = PatternCamera()
+    empty = Feature("DeviceSerialNumber", FeatureKind.STRING, access=Access.READ_ONLY)
+    camera.features.add(empty, read=lambda: "")
+    assert identify(camera, LOOPBACK).serial == identify(PatternCamera(), LOOPBACK).serial
 
 
 def test_of_cameras_with_one_serial_number_the_second_gets_a_suffix() -> None:

@@ -37,15 +37,18 @@ class DeviceIdentity:
 def identify(camera: Camera, interface: Interface, taken_serials: Collection[str] = ()) -> DeviceIdentity:
     """Take a camera's identity from its features where it has them, else make one that stays the same.
 
-    A serial number that is made up depends on host, address and camera name: the same camera served at the same place
-    is the same device for its clients. Of cameras with one serial number the second gets a suffix: give the numbers of
-    those that are served already. Loopback has no MAC; a locally administered one stands in.
+    A serial number that is made up depends on the interface's MAC and the camera's name: the same camera is the same
+    device for its clients, and has its user sets, whichever address it was given this time. Of cameras with one serial
+    number the second gets a suffix: give the numbers of those that are served already. Loopback has no MAC; a locally
+    administered one stands in, and host and address decide the serial number.
     """
 
     def text(feature: str, default: str) -> str:
-        return str(camera.features[feature]) if feature in camera.features else default
+        # A camera that leaves its own empty has none, as many USB cameras.
+        return (feature in camera.features and str(camera.features[feature])) or default
 
-    origin = f"{socket.gethostname()}|{interface.address}|{camera.name}"
+    place = f"{interface.mac:012x}" if interface.mac else f"{socket.gethostname()}|{interface.address}"
+    origin = f"{place}|{camera.name}"
     serial = _free_serial(
         text("DeviceSerialNumber", hashlib.sha256(origin.encode()).hexdigest()[:12].upper()), taken_serials
     )
