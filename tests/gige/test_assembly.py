@@ -17,6 +17,7 @@ from heliograph.testing.packets import (
     WIDTH,
     Bench,
     coalesced,
+    datagrams,
     marked_resent,
     packets_of,
     picture,
@@ -201,7 +202,7 @@ def small_frame(block_id: int) -> list[bytes]:
     image = np.frombuffer(picture(block_id), np.uint8)[: WIDTH * 18]
     packets = PayloadPackets(image.size, PACKET_SIZE_BYTES)
     packets.fill(image, block_id)
-    payload = [bytes(batch) for batch in packets.batches(1)]
+    payload = [datagram for run in packets.runs(9) for datagram in datagrams(run)]
     leader = ImageLeader(0, PixelFormat.Mono8, WIDTH, 18).pack(block_id)
     return [leader, *payload, ImageTrailer(18).pack(block_id, len(payload) + 1)]
 

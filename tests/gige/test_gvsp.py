@@ -19,6 +19,7 @@ from heliograph.gige.gvsp import (
     data_bytes,
     packet_count,
 )
+from heliograph.testing.packets import datagrams
 
 LEADER = bytes.fromhex(
     "0000 0007 01 000000"  # status, block id 7, leader, packet 0
@@ -143,29 +144,35 @@ def test_batches_are_whole_datagrams_that_carry_the_payload(
     packets = PayloadPackets(len(image) + len(tail) + more, packet_size, extended=extended)
     # A larger frame before must leave nothing behind.
     packets.fill(np.full(len(image) + len(tail) + more, 0xEE, np.uint8), 65535)
-    assert len(list(packets.batches(batch))) == -(-packets.count // batch)
+    assert len(list(packets.runs(batch))) == -(-packets.count // batch)
     packets.fill(np.frombuffer(image, np.uint8), 258, tail)
-    datagrams = []
-    for buffer in packets.batches(batch):
-        datagrams += [bytes(buffer[start : start + size]) for start in range(0, len(buffer), size)]
-    headers = [PacketHeader.unpack(datagram) for datagram in datagrams]
+    sent = []
+    for run in packets.runs(batch):
+        sent += datagrams(run)
+        assert sum(map(len, sent[-run.count :])) == run.size_bytes
+    headers = [PacketHeader.unpack(datagram) for datagram in sent]
     numbers = range(1, packets.count + 1)
     assert headers == [PacketHeader(258, PacketFormat.PAYLOAD, n, extended=extended) for n in numbers]
-    assert b"".join(datagram[head_bytes:] for datagram in datagrams) == image + tail
-    assert all(len(datagram) == size for datagram in datagrams[:-1])
+    assert b"".join(datagram[head_bytes:] for datagram in sent) == image + tail
+    assert all(len(datagram) == size for datagram in sent[:-1])
     for first in numbers[:3]:
-        again = bytes(packets.again(first, packets.count))
-        assert PacketHeader.unpack(again).status == RESENT
-        assert len(again) == sum(map(len, datagrams[first - 1 :]))
-        assert again[head_bytes:size] == datagrams[first - 1][head_bytes:]
+        again = datagrams(packets.again(first, packets.count))
+        assert {PacketHeader.unpack(packet).status for packet in again} == {RESENT}
+        assert {PacketHeader.unpack(packet).extended for packet in again} == {extended}
+        assert [packet[head_bytes:] for packet in again] == [packet[head_bytes:] for packet in sent[first - 1 :]]
+    assert [PacketHeader.unpack(packet).status for packet in datagrams(packets.again(1, 1))] == [RESENT]
+    assert PacketHeader.unpack(datagrams(next(packets.runs(1)))[0]).status == 0, "the mark is on a copy"
 
 
-def test_a_sent_image_is_let_go() -> None:
-    image = np.zeros(3000, np.uint8)
+def test_an_image_stays_while_a_run_of_it_is_held() -> None:
+    image = np.full(3000, 7, np.uint8)
     gone = weakref.ref(image)
     packets = PayloadPackets(3000, 1500)
     packets.fill(image, 1)
-    for _ in packets.batches(1):
-        break
     del image
+    run = packets.again(1, 3)
+    packets.fill(np.zeros(3000, np.uint8), 2)
+    assert gone() is not None
+    assert b"".join(packet[8:] for packet in datagrams(run)) == b"\7" * 3000
+    del run
     assert gone() is None

@@ -79,23 +79,18 @@ def test_a_frame_is_leader_full_packets_and_trailer(link: Link, packet_size: int
     assert b"".join(packet[20 if extended else 8 :] for packet in payload) == FRAME.data.tobytes()
 
 
-def test_a_kernel_without_segmentation_gets_one_packet_a_call(link: Link) -> None:
-    source, host = link
-    # A segment above the path's MTU is what the kernel refuses here; an old kernel refuses all.
-    config = StreamConfig(host.getsockname(), FRAME.data.nbytes)
-    sender = StreamSender(RefusingSocket(source), config, lambda: False)  # type: ignore[arg-type]
-    sender.send(FRAME, 1)
-    assert b"".join(packet[8:] for packet in datagrams(host)[1:-1]) == FRAME.data.tobytes()
-
-
-class RefusingSocket:
-    """A socket of a kernel before 4.18, which knows no UDP_SEGMENT."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sendto = sock.sendto
-
-    def sendmsg(self, *arguments: object) -> None:
-        raise OSError(22, "Invalid argument")
+def test_memory_that_a_driver_has_lent_is_not_kept(link: Link) -> None:
+    lent = bytearray(FRAME.data.tobytes())
+    data = np.frombuffer(lent, np.uint8).reshape(FRAME.data.shape)
+    sender = sender_of(link)
+    sender.send(Frame(data, PixelFormat.Mono8, 1, 0), 1)
+    sent = datagrams(link[1])
+    del data
+    lent.clear()  # raises BufferError while anybody holds it
+    sender.ask_again(1, 0, 9)
+    while sender.answer():
+        pass
+    assert [packet[4:] for packet in waiting(link[1])] == [packet[4:] for packet in sent]
 
 
 def test_pacing_holds_the_throughput_limit(link: Link) -> None:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -181,86 +181,98 @@ class ImageTrailer:
         return cls(*_CHUNK_TRAILER.unpack_from(data, start)[2:])
 
 
+@dataclass(frozen=True, slots=True)
+class PacketRun:
+    """Packets that follow one another, as the pieces of memory that they are made of."""
+
+    address: int
+    """Where an array of struct iovec (POSIX sys/uio.h) begins: two for each packet, its header and its data."""
+    count: int
+    """Number of packets; all are full, but for the last one of a frame."""
+    size_bytes: int
+    """UDP payload of all of them."""
+    memory: tuple[npt.NDArray[Any], ...]
+    """The array and what its pieces are part of, held so that it stays."""
+
+
 class PayloadPackets:
-    """The payload packets of one frame as an array, one packet a row, ready for the kernel to send in batches.
+    """The payload packets of one frame: headers of their own, and the frame's bytes where they lie.
 
     >>> packets = PayloadPackets(payload_bytes=3000, packet_size_bytes=1500)
     >>> packets.fill(np.arange(3000, dtype=np.uint8), block_id=7)
-    >>> [len(batch) for batch in packets.batches(2)]
-    [2944, 80]
+    >>> [(run.count, run.size_bytes) for run in packets.runs(2)]
+    [(2, 2944), (1, 80)]
 
-    `rows` has shape (n, packet size - 28); rows lie one behind the other, so a run of rows is one buffer that
-    UDP_SEGMENT cuts into datagrams. Frames of up to `payload_bytes` reuse the array: only block id and pixels change.
+    Frames of up to `payload_bytes` reuse the headers: only block id and addresses change. The image is held until the
+    next one, and must not change meanwhile.
     """
 
     def __init__(self, payload_bytes: int, packet_size_bytes: int, *, extended: bool = False) -> None:
         self.count = 0
-        """Packets of the frame that is in the array."""
+        """Packets of the frame."""
         self._extended = extended
         self._head_bytes = header_bytes(extended=extended)
         self._data_bytes = data_bytes(packet_size_bytes, extended=extended)
         capacity = packet_count(payload_bytes, packet_size_bytes, extended=extended)
-        self.rows = np.zeros((capacity, datagram_bytes(packet_size_bytes)), np.uint8)
-        self._last_data_bytes = 0
-        self._image: Bytes = np.empty((0, 0), np.uint8)
+        self._heads = np.zeros((capacity, self._head_bytes), np.uint8)
+        self._number_heads()
+        self._steps = np.arange(capacity, dtype=np.uintp)
+        # Address and length, of the header and of the data.
+        self._pieces = np.zeros((capacity, 2, 2), np.uintp)
+        self._pieces[:, 0] = self._head_pieces(self._heads)
+        self._image: Bytes = np.empty(0, np.uint8)
         self._rest: Bytes = np.empty(0, np.uint8)
-        self._block_id: Bytes = np.empty(0, np.uint8)
-        self._number_rows()
+        self._size_bytes = 0
 
     def fill(self, image: Bytes, block_id: int, tail: bytes = b"") -> None:
-        """Take the flat bytes of an image and what follows it, under a block id.
-
-        Nothing is copied before `batches` does, so that what is sent is still in the processor's cache.
-        """
+        """Take the flat bytes of an image and what follows it, under a block id."""
         whole = image.size // self._data_bytes
-        self._image = image[: whole * self._data_bytes].reshape(whole, self._data_bytes)
+        self._image = image
         self._rest = np.concatenate([image[whole * self._data_bytes :], np.frombuffer(tail, np.uint8)])
         self.count = whole - (-self._rest.size // self._data_bytes)
-        self._last_data_bytes = image.size + len(tail) - (self.count - 1) * self._data_bytes
-        width = 8 if self._extended else 2
-        self._block_id = np.frombuffer(block_id.to_bytes(width, "big"), np.uint8)
+        self._size_bytes = image.size + len(tail) + self.count * self._head_bytes
+        data = self._pieces[: self.count, 1]
+        data[:, 1] = self._data_bytes
+        data[:whole, 0] = image.ctypes.data + self._steps[:whole] * self._data_bytes
+        data[whole:, 0] = self._rest.ctypes.data + self._steps[: self.count - whole] * self._data_bytes
+        if self.count > whole:
+            data[-1, 1] = self._rest.size - (self.count - whole - 1) * self._data_bytes
+        first, width = (8, 8) if self._extended else (2, 2)
+        self._heads[: self.count, first : first + width] = np.frombuffer(block_id.to_bytes(width, "big"), np.uint8)
 
-    def batches(self, packets_a_batch: int) -> Iterator[memoryview]:
-        """Lay packets out and give them in buffers of this many whole datagrams; only the last datagram may be short.
+    def runs(self, packets_a_run: int) -> Iterator[PacketRun]:
+        """Give all packets in order, this many at a time."""
+        address, memory = self._pieces.ctypes.data, (self._pieces, self._heads, self._image, self._rest)
+        for start in range(0, self.count, packets_a_run):
+            end = min(start + packets_a_run, self.count)
+            at = address + start * self._pieces.strides[0]
+            yield PacketRun(at, end - start, self._bytes_between(start, end), memory)
 
-        The image is let go at the end.
-        """
-        try:
-            for start in range(0, self.count, packets_a_batch):
-                end = min(start + packets_a_batch, self.count)
-                self._lay_out(start, end)
-                yield self._buffer(self.rows[start:end], end)
-        finally:
-            self._image = np.empty((0, 0), np.uint8)
-
-    def again(self, first: int, last: int) -> memoryview:
-        """Give packets `first` to `last`, which `batches` has given already, marked as resent; a copy."""
-        copy = self.rows[first - 1 : last].copy()
-        copy[:, 0] = RESENT >> 8
+    def again(self, first: int, last: int) -> PacketRun:
+        """Give packets `first` to `last` marked as resent, with headers of their own."""
+        heads = self._heads[first - 1 : last].copy()
+        heads[:, 0] = RESENT >> 8
         if self._extended:
-            copy[:, 3] = _RESENT_FLAG
-        return self._buffer(copy, last)
+            heads[:, 3] = _RESENT_FLAG
+        pieces = self._pieces[first - 1 : last].copy()
+        pieces[:, 0] = self._head_pieces(heads)
+        memory = (pieces, heads, self._image, self._rest)
+        return PacketRun(pieces.ctypes.data, len(pieces), self._bytes_between(first - 1, last), memory)
 
-    def _buffer(self, rows: Bytes, last: int) -> memoryview:
-        """Give rows that end with packet `last` as one buffer."""
-        missing = self._data_bytes - self._last_data_bytes if last == self.count else 0
-        return rows.reshape(-1).data[: rows.size - missing]
+    def _bytes_between(self, start: int, end: int) -> int:
+        full = self._head_bytes + self._data_bytes
+        return min(end * full, self._size_bytes) - start * full
 
-    def _lay_out(self, start: int, end: int) -> None:
-        rows, whole = self.rows, len(self._image)
-        first_byte = 8 if self._extended else 2
-        rows[start:end, first_byte : first_byte + self._block_id.size] = self._block_id
-        rows[start : min(end, whole), self._head_bytes :] = self._image[start : min(end, whole)]
-        for row in range(max(start, whole), end):
-            part = self._rest[(row - whole) * self._data_bytes : (row - whole + 1) * self._data_bytes]
-            rows[row, self._head_bytes : self._head_bytes + part.size] = part
+    def _head_pieces(self, heads: Bytes) -> npt.NDArray[np.uintp]:
+        addresses = heads.ctypes.data + np.arange(len(heads), dtype=np.uintp) * self._head_bytes
+        return np.stack([addresses, np.full(len(heads), self._head_bytes, np.uintp)], axis=1)
 
-    def _number_rows(self) -> None:
-        """Write what all frames have in common into the headers: format and packet id."""
-        ids = np.arange(1, len(self.rows) + 1, dtype=">u4")
+    def _number_heads(self) -> None:
+        """Write what all frames have in common: format and packet id."""
+        ids = np.arange(1, len(self._heads) + 1, dtype=">u4")
         if self._extended:
-            self.rows[:, 4] = _EXTENDED | PacketFormat.PAYLOAD
-            self.rows[:, 16:20] = ids.view(np.uint8).reshape(-1, 4)
+            self._heads[:, 4] = _EXTENDED | PacketFormat.PAYLOAD
+            self._heads[:, 16:20] = ids.view(np.uint8).reshape(-1, 4)
         else:
             words = (ids | (PacketFormat.PAYLOAD << 24)).astype(">u4")
-            self.rows[:, 4:8] = words.view(np.uint8).reshape(-1, 4)
+            self._heads[:, 4:8] = words.view(np.uint8).reshape(-1, 4)

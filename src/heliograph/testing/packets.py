@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import heapq
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -21,6 +23,7 @@ from heliograph.gige.gvsp import (
     ImageTrailer,
     PacketFormat,
     PacketHeader,
+    PacketRun,
     PayloadPackets,
     block_id_of,
     datagram_bytes,
@@ -37,13 +40,20 @@ def picture(frame_id: int) -> bytes:
     return np.random.default_rng(frame_id).integers(1, 256, WIDTH * HEIGHT, np.uint8).tobytes()
 
 
+def datagrams(run: PacketRun) -> list[bytes]:
+    """Give the packets of a run as the kernel would send them."""
+    pieces = struct.iter_unpack("@PN", ctypes.string_at(run.address, 2 * run.count * struct.calcsize("@PN")))
+    parts = [ctypes.string_at(address, length) for address, length in pieces]
+    return [head + data for head, data in zip(parts[::2], parts[1::2], strict=True)]
+
+
 def packets_of(frame_id: int, *, extended: bool = False, tail: bytes = b"") -> list[bytes]:
     """Give leader, payload and trailer of a frame; `tail` are its chunks."""
     block_id = block_id_of(frame_id, extended=extended)
     image = np.frombuffer(picture(frame_id), np.uint8)
     packets = PayloadPackets(image.size + len(tail), PACKET_SIZE_BYTES, extended=extended)
     packets.fill(image, block_id, tail)
-    payload = [bytes(batch) for batch in packets.batches(1)]
+    payload = [datagram for run in packets.runs(9) for datagram in datagrams(run)]
     leader = ImageLeader(frame_id * 1000, PixelFormat.Mono8, WIDTH, HEIGHT, chunks=bool(tail))
     trailer = ImageTrailer(HEIGHT, image.size + len(tail) if tail else 0)
     last = trailer.pack(block_id, len(payload) + 1, extended=extended)

@@ -181,8 +181,8 @@ def test_frame_events_tell_start_and_end_of_exposure_of_what_is_sent(
 
 @pytest.mark.parametrize("abort", [True, False])
 def test_abort_cuts_the_frame_that_stop_lets_end(stream: Stream, abort: bool) -> None:
-    # The leader is 0.5 s ahead of what follows.
-    stream.config = replace(stream.config, packet_delay_ns=500_000_000)
+    # The leader is 0.1 s ahead of what follows, and each packet of the next.
+    stream.config = replace(stream.config, packet_delay_ns=100_000_000)
     stream.start()
     assert PacketHeader.unpack(stream.host.recv(2000)).format == PacketFormat.LEADER
     stream.acquisition.stop(abort=abort)

@@ -34,21 +34,19 @@ class KeptFrame:
         """Take the leader of a new frame; nothing of it is sent yet."""
         self.block_id, self.leader, self.sent = block_id, leader, 0
 
-    def again(self, first: int, last: int) -> memoryview:
-        """Give packets that were sent, of one kind: the leader, the trailer, or any number of those between."""
-        if first == 0 or first > self.packets.count:
-            packet = self.leader if first == 0 else self.trailer
-            header = PacketHeader.unpack(packet)
-            marked = PacketHeader(header.block_id, header.format, header.packet_id, RESENT, header.extended).pack()
-            return memoryview(marked + packet[len(marked) :])
-        return self.packets.again(first, last)
+    def edge_again(self, packet_id: int) -> bytes:
+        """Give the leader (0) or the trailer marked as resent."""
+        packet = self.leader if packet_id == 0 else self.trailer
+        header = PacketHeader.unpack(packet)
+        marked = PacketHeader(header.block_id, header.format, header.packet_id, RESENT, header.extended).pack()
+        return marked + packet[len(marked) :]
 
 
 class KeptFrames:
-    """The last frames of a stream, in arrays that are used again and again.
+    """The last frames of a stream: their pictures, and headers that are used again and again.
 
-    Arrays are made as they are needed: one more while the oldest frame is younger than `KEPT_NS`, as long as all fit
-    into `KEPT_BYTES`, and two in any case. One thread may use it.
+    One more is kept while the oldest frame is younger than `KEPT_NS`, as long as all fit into `KEPT_BYTES`, and two in
+    any case. One thread may use it.
     """
 
     def __init__(self, payload_bytes: int, packet_size_bytes: int, *, extended: bool) -> None:
@@ -57,7 +55,7 @@ class KeptFrames:
         self._frames: deque[KeptFrame] = deque()
 
     def take(self, now_ns: int) -> KeptFrame:
-        """Give the array for the next frame; the oldest frame may be gone then."""
+        """Give what the next frame goes into; the oldest frame may be gone then."""
         frame = self._frames.popleft() if self._enough(now_ns) else self._made()
         self._frames.append(frame)
         return frame
@@ -82,7 +80,7 @@ class KeptFrames:
         if count < _FEWEST:
             return False
         oldest = self._frames[0]
-        full = (count + 1) * oldest.packets.rows.nbytes > KEPT_BYTES
+        full = (count + 1) * self._shape[0] > KEPT_BYTES
         return full or now_ns - oldest.sent_ns > KEPT_NS
 
     def _made(self) -> KeptFrame:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from heliograph.core import Frame
 from heliograph.gige.chunk import Chunk, layout_id, pack_tail
 from heliograph.gige.device.chunks import chunk_values
 from heliograph.gige.device.kept import KeptFrame, KeptFrames
 from heliograph.gige.device.pacing import Pacer
-from heliograph.gige.gvsp import ImageLeader, ImageTrailer, block_id_of, datagram_bytes
+from heliograph.gige.device.transmit import MOST_PACKETS, Transmitter
+from heliograph.gige.gvsp import ImageLeader, ImageTrailer, PacketRun, block_id_of, datagram_bytes
 
 _log = logging.getLogger(__name__)
 
-# linux/udp.h; the socket module names neither before Python 3.12.
-_UDP_SEGMENT = 103
-_MAX_SEGMENTS = 44
 _MAX_DATAGRAM_BYTES = 65_507
-# Errors of a kernel or interface that cannot segment: too old, no checksum offload, segment larger than the path's MTU.
-_NO_SEGMENTATION = (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
 _TURN_NS = 100_000_000
 # Ranges that may wait: a client that loses 5 % of the packets asks for 160 of a frame of 4.6 MB.
 _MOST_REQUESTS = 1024
@@ -63,11 +59,11 @@ class StreamSender:
         self._stopping = stopping
         self._kept = KeptFrames(config.payload_bytes, config.packet_size_bytes, extended=config.extended_ids)
         self._requests: deque[tuple[int, int, int]] = deque()
-        self._segments = True
         self._warned = False
         self._pacer = Pacer(config.packet_delay_ns, config.throughput_limit_bytes_per_s, config.packet_size_bytes)
-        self._packet_bytes = datagram_bytes(config.packet_size_bytes)
-        most = min(_MAX_SEGMENTS, _MAX_DATAGRAM_BYTES // self._packet_bytes)
+        segment_bytes = datagram_bytes(config.packet_size_bytes)
+        self._transmitter = Transmitter(source, config.destination, segment_bytes)
+        most = min(MOST_PACKETS, _MAX_DATAGRAM_BYTES // segment_bytes)
         self._batch_packets = self._pacer.batch_packets(most, config.packet_size_bytes)
 
     def block_id(self, number: int) -> int:
@@ -79,7 +75,7 @@ class StreamSender:
 
         A frame larger than clients were told to expect is left out.
         """
-        image = np.ascontiguousarray(frame.data).reshape(-1).view(np.uint8)
+        image = _kept_bytes(frame.data)
         trailer, tail = self._trailer(frame, number, image.nbytes)
         if image.nbytes + len(tail) > self._config.payload_bytes:
             self._warn(frame, image.nbytes + len(tail))
@@ -90,11 +86,11 @@ class StreamSender:
         kept.trailer = trailer.pack(kept.block_id, kept.packets.count + 1, extended=self._extended)
         self._send_alone(kept.leader)
         kept.sent = 1
-        for batch in kept.packets.batches(self._batch_packets):
+        for run in kept.packets.runs(self._batch_packets):
             self._wait()
             if self._stopping():
                 return
-            self._send_batch(batch)
+            self._send_run(run)
             kept.sent = min(kept.sent + self._batch_packets, kept.packets.count + 1)
             # Half of the link at most: who asks for everything again must not stop the stream.
             self.answer()
@@ -171,33 +167,30 @@ class StreamSender:
         """Send packets again, up to the end of their kind; gives the first one that is left."""
         if 0 < first <= frame.packets.count:
             last = min(last, frame.packets.count)
-            self._send_batch(frame.again(first, last))
+            self._send_run(frame.packets.again(first, last))
             return last + 1
-        self._send_alone(frame.again(first, first))
+        self._send_alone(frame.edge_again(first))
         return first + 1
 
-    def _send_alone(self, packet: bytes | memoryview) -> None:
-        # Leaders, trailers and refusals are small: they wait for nobody, and the next batch waits for them.
+    def _send_alone(self, packet: bytes) -> None:
+        # Leaders, trailers and refusals are small: they wait for nobody, and the next run waits for them.
         self._pacer.sent(1, len(packet), time.monotonic_ns())
         self._socket.sendto(packet, self._config.destination)
 
-    def _send_batch(self, batch: memoryview) -> None:
-        segment_bytes = self._packet_bytes
-        self._pacer.sent(-(-len(batch) // segment_bytes), len(batch), time.monotonic_ns())
-        if self._segments and len(batch) > segment_bytes:
-            control = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", segment_bytes))]
-            try:
-                self._socket.sendmsg([batch], control, 0, self._config.destination)
-            except OSError as error:
-                if error.errno not in _NO_SEGMENTATION:
-                    raise
-                self._segments = False
-            else:
-                return
-        for start in range(0, len(batch), segment_bytes):
-            self._socket.sendto(batch[start : start + segment_bytes], self._config.destination)
+    def _send_run(self, run: PacketRun) -> None:
+        self._pacer.sent(run.count, run.size_bytes, time.monotonic_ns())
+        self._transmitter.send(run)
 
     def _wait(self) -> None:
         # In turns: a client may ask for 4 s between packets, and stop long before.
         while (left_ns := self._pacer.wait_ns(time.monotonic_ns())) and not self._stopping():
             time.sleep(min(left_ns, _TURN_NS) / 1e9)
+
+
+def _kept_bytes(data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Give a picture as flat bytes that may be kept: memory that a driver has lent is copied, so that it goes back."""
+    flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+    owner: Any = flat
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return flat if owner.flags.owndata else flat.copy()
