@@ -205,6 +205,27 @@ def test_garbage_does_not_hide_the_camera(scripted: Scripted) -> None:
     assert camera.address == scripted.address, "where it was reached, whatever it believes: here 0.0.0.0"
 
 
+def test_a_question_that_is_lost_is_asked_again(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    sent: list[str] = []
+    broadcast = discovery._broadcast
+
+    def lossy(sock: socket.socket, own: str) -> None:
+        sent.append(own)
+        if len(sent) == 3:
+            broadcast(sock, own)
+
+    monkeypatch.setattr(discovery, "_broadcast", lossy)
+    with GigeDeviceServer(PatternCamera(), address, "cam-1"):
+        assert address in [camera.address for camera in discover(timeout_s=0.8)]
+    assert sent == LOOPBACK * 4
+
+
+def test_an_answer_that_is_lost_is_asked_for_again(scripted: Scripted) -> None:
+    scripted.put(Register.MODEL_NAME, b"shy")
+    scripted.script = lambda command: [] if len(scripted.commands) < 3 else None
+    assert find(scripted.address, timeout_s=0.8).model == "shy"
+
+
 def test_discovery_ends_in_time_under_a_flood(scripted: Scripted, wait_for: Callable[..., None]) -> None:
     ended = threading.Event()
     scripted.script = lambda command: []
@@ -223,8 +244,8 @@ def test_discovery_ends_in_time_under_a_flood(scripted: Scripted, wait_for: Call
     finally:
         ended.set()
         flooding.join()
-    # Three questions at most: a flood makes no storm.
-    assert scripted.count(gvcp.Command.DISCOVERY) <= 3
+    # Four questions at most: a flood makes no storm.
+    assert scripted.count(gvcp.Command.DISCOVERY) <= 4
 
 
 @pytest.mark.parametrize("broken", [",", " ", "lo,", "nowhere"])
