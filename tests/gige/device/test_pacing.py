@@ -71,3 +71,12 @@ def test_a_long_pause_is_not_made_up_for() -> None:
     for _ in range(10):
         pacer.sent(10, 14_720, now_ns)
     assert pacer.wait_ns(now_ns) == 10 * 15_000_000 - 10_000_000
+
+
+def test_a_longer_catch_up_keeps_a_full_link_full_on_a_machine_that_stands_still_now_and_then() -> None:
+    late_ns = [3_000_000] + [0] * 40
+    kept_ns = duration_ns(Pacer(0, 125_000_000, 1500, catch_up_ns=4_000_000), 40, late_ns)
+    lost_ns = duration_ns(Pacer(0, 125_000_000, 1500), 40, late_ns)
+    # The first 4 ms come at once.
+    assert kept_ns == pytest.approx(PACKETS * 12_000 - 4_000_000, rel=0.01)
+    assert lost_ns > 1.1 * kept_ns

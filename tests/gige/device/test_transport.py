@@ -63,6 +63,25 @@ def test_throughput_limit_holds_unless_it_is_off(aimed: Bench) -> None:
     assert started(aimed)[0].throughput_limit_bytes_per_s is None
 
 
+@pytest.mark.parametrize(
+    ("destination", "limit", "delay_ns", "catch_up_ns"),
+    [
+        (0x0A000001, 125_000_000, 0, 4_000_000),
+        (0x0A000001, 40_000_000, 0, 500_000),
+        (0x0A000001, 125_000_000, 250, 500_000),
+        (0x7F000001, 125_000_000, 0, 500_000),
+    ],
+)
+def test_a_late_sender_makes_up_for_more_where_the_interface_keeps_the_limit(
+    bench: Bench, destination: int, limit: int, delay_ns: int, catch_up_ns: int
+) -> None:
+    bench.state.write_destination(destination)
+    bench.state.write_host_port(4000)
+    bench.state.write_packet_delay(delay_ns)
+    bench.transport["DeviceLinkThroughputLimit"] = limit
+    assert started(bench)[0].catch_up_ns == catch_up_ns
+
+
 @pytest.mark.parametrize("name", ["Mono8", "RGB8", "YCbCr420_8_YY_CbCr_Semiplanar"])
 def test_payload_size_follows_the_settings(aimed: Bench, name: str) -> None:
     aimed.camera.features["PixelFormat"] = name

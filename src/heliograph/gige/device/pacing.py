@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from heliograph.gige.gvsp import IP_UDP_BYTES
 
-# What a pause may be made up for by sending faster: two batches of packets, which the smallest socket buffer holds.
-# Where packets go fast or slowly, no less and no more than this.
+CATCH_UP_NS = 500_000
+"""What a pause may be made up for by sending faster: two batches of packets, which the smallest socket buffer holds."""
+# Where packets go slowly it is longer, but no longer than this.
 _BURST_PACKETS = 40
-_SHORTEST_BURST_NS = 500_000
 _LONGEST_BURST_NS = 10_000_000
 _BATCH_NS = 500_000
 
@@ -20,15 +20,21 @@ class Pacer:
     >>> pacer.wait_ns(now_ns=10**9)
     5000000
 
-    Whoever wakes late may make up for what 40 packets take, but for 0.5 ms at least and 10 ms at most. The limit
+    Whoever wakes late may make up for what 40 packets take, but for `catch_up_ns` at least and 10 ms at most. The limit
     counts IP headers; None is no limit.
     """
 
-    def __init__(self, packet_delay_ns: int, limit_bytes_per_s: int | None, packet_size_bytes: int) -> None:
+    def __init__(
+        self,
+        packet_delay_ns: int,
+        limit_bytes_per_s: int | None,
+        packet_size_bytes: int,
+        catch_up_ns: int = CATCH_UP_NS,
+    ) -> None:
         self._packet_delay_ns = packet_delay_ns
         self._limit_bytes_per_s = limit_bytes_per_s
         burst_ns = _BURST_PACKETS * self._cost_ns(1, packet_size_bytes)
-        self._burst_ns = min(max(burst_ns, _SHORTEST_BURST_NS), _LONGEST_BURST_NS)
+        self._burst_ns = min(max(burst_ns, catch_up_ns), _LONGEST_BURST_NS)
         self._due_ns = 0
 
     def batch_packets(self, most: int, packet_size_bytes: int) -> int:

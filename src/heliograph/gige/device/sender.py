@@ -17,7 +17,7 @@ from heliograph.core import Frame
 from heliograph.gige.chunk import Chunk, layout_id, pack_tail
 from heliograph.gige.device.chunks import chunk_values
 from heliograph.gige.device.kept import KeptFrame, KeptFrames
-from heliograph.gige.device.pacing import Pacer
+from heliograph.gige.device.pacing import CATCH_UP_NS, Pacer
 from heliograph.gige.device.transmit import MOST_PACKETS, Transmitter
 from heliograph.gige.gvsp import ImageLeader, ImageTrailer, PacketRun, block_id_of, datagram_bytes
 
@@ -44,6 +44,7 @@ class StreamConfig:
     throughput_limit_bytes_per_s: int | None = None
     extended_ids: bool = False
     chunks: tuple[Chunk, ...] | None = None
+    catch_up_ns: int = CATCH_UP_NS
 
 
 class StreamSender:
@@ -60,7 +61,8 @@ class StreamSender:
         self._kept = KeptFrames(config.payload_bytes, config.packet_size_bytes, extended=config.extended_ids)
         self._requests: deque[tuple[int, int, int]] = deque()
         self._warned = False
-        self._pacer = Pacer(config.packet_delay_ns, config.throughput_limit_bytes_per_s, config.packet_size_bytes)
+        limits = config.packet_delay_ns, config.throughput_limit_bytes_per_s
+        self._pacer = Pacer(*limits, config.packet_size_bytes, config.catch_up_ns)
         segment_bytes = datagram_bytes(config.packet_size_bytes)
         self._transmitter = Transmitter(source, config.destination, segment_bytes)
         most = min(MOST_PACKETS, _MAX_DATAGRAM_BYTES // segment_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Protocol
 
@@ -20,12 +21,15 @@ from heliograph.gige.bootstrap import LOCK_FEATURE
 from heliograph.gige.chunk import tail_bytes
 from heliograph.gige.device.acquisition_control import AcquisitionControl, Commands
 from heliograph.gige.device.chunks import ChunkFeatures
+from heliograph.gige.device.pacing import CATCH_UP_NS
 from heliograph.gige.device.sender import StreamConfig
 from heliograph.gige.device.state import HEARTBEAT_MS, DeviceState
 from heliograph.gige.device.trigger import TriggerGate
 
 _NO_LIMIT_BYTES_PER_S = 12_500_000_000
 _SLOWEST_BYTES_PER_S = 1_000_000
+# 0.5 MB at 1 Gbit/s: an interface queues that much, and where it does not, the socket makes the sender wait.
+_QUEUED_NS = 4_000_000
 _USUAL_MBIT_PER_S = 1_000
 
 
@@ -65,7 +69,8 @@ class TransportFeatures(LocalFeatures):
         # As fast as the link, or as 1 Gbit/s where none is known: on loopback, where nothing slows a sender down, a
         # frame sent at once overruns the stock socket buffer of a client that may not enlarge it.
         self._limited = True
-        self._limit_bytes_per_s = (state.link_speed_mbit_per_s or _USUAL_MBIT_PER_S) * 125_000
+        self._link_bytes_per_s = (state.link_speed_mbit_per_s or _USUAL_MBIT_PER_S) * 125_000
+        self._limit_bytes_per_s = self._link_bytes_per_s
         self._add_device()
         commands = Commands(self._start, self.stop, lambda: self.stop(abort=True), stream.trigger)
         self._acquisition = AcquisitionControl(self, commands)
@@ -95,10 +100,20 @@ class TransportFeatures(LocalFeatures):
             self._limit_bytes_per_s if self._limited else None,
             state.extended_ids,
             self._chunks.chosen,
+            self._catch_up_ns(),
         )
         self._stream.configure(config, self._acquisition.frame_count, self._acquisition.gate())
         self._stream.start()
         state.acquiring = True
+
+    def _catch_up_ns(self) -> int:
+        """What a late sender may make up for: more where the interface keeps the limit anyway and queues the rest.
+
+        A stream of 97 % of the link has 1 ms a frame to spare, and a busy machine may wake us later than that.
+        """
+        state = self._state
+        queued = self._limit_bytes_per_s >= self._link_bytes_per_s and not state.packet_delay_ns
+        return _QUEUED_NS if queued and not IPv4Address(state.destination).is_loopback else CATCH_UP_NS
 
     def _payload_bytes(self) -> int:
         pixel_format = PixelFormat.parse(str(self._camera["PixelFormat"]))
