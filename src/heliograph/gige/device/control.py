@@ -103,9 +103,12 @@ class DeviceControl:
 
     def _heartbeat_deadline(self) -> int | None:
         state = self._state
-        if state.controller is None or any(job.client == state.controller for job in self._unfinished):
+        if state.controller is None:
             return None
-        return self._heard_ns + state.heartbeat_timeout_ms * 1_000_000
+        # Who was told to wait is silent meanwhile, and one telling may be lost. A client that was killed is silent too.
+        at_work = any(job.client == state.controller for job in self._unfinished)
+        patience_ms = state.heartbeat_timeout_ms + (2 * PENDING_TIMEOUT_MS if at_work else 0)
+        return self._heard_ns + patience_ms * 1_000_000
 
     def handle_timer(self, now_ns: int) -> None:
         """Fire the actions that are due, and take control from a client that fell silent."""
