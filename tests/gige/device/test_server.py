@@ -1,5 +1,6 @@
 """The camera on real sockets of loopback."""
 
+import errno
 import os
 import selectors
 import socket
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from heliograph.core import AddressError, SettingError
+from heliograph.core import AddressError, Frame, SettingError
 from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import PacketSizeBit, Register
 from heliograph.gige.device.layout import FEATURES_ADDRESS
+from heliograph.gige.device.sender import StreamSender
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.gige.gvcp import AckPacket, Command, CommandPacket
 from heliograph.testing.camera import PatternCamera
@@ -313,6 +315,32 @@ def test_camera_that_fails_ends_its_stream(
 
 
 @pytest.mark.usefixtures("server")
+def test_a_network_that_is_away_for_a_moment_loses_frames_and_not_the_stream(
+    server: GigeDeviceServer,
+    client: Client,
+    receiver: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent: list[int] = []
+    send = StreamSender.send
+
+    def interrupted(sender: StreamSender, frame: Frame, number: int) -> None:
+        sent.append(number)
+        if 2 <= number < 6:
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+        send(sender, frame, number)
+
+    monkeypatch.setattr(StreamSender, "send", interrupted)
+    open_stream(client, receiver)
+    assert client.write((feature_address(server, "AcquisitionStart"), 1)) == [0]
+    until(lambda: len(sent) > 6)
+    assert client.read(feature_address(server, "TLParamsLocked")) == 1
+    assert client.write((feature_address(server, "AcquisitionStop"), 1)) == [0]
+    assert caplog.text.count("frames are lost until the network takes them again: [Errno 101]") == 1
+    assert "the stream ended" not in caplog.text
+
+
 def test_user_defined_name_is_writable(client: Client, server: GigeDeviceServer) -> None:
     assert client.write((CCP, 2)) == [0]
     client.send(Command.WRITEMEM, gvcp.pack_memory(Register.USER_DEFINED_NAME, b"north-side\0\0\0\0\0\0"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -15,6 +16,8 @@ from heliograph.core import Camera, Frame, FrameTimeoutError
 from heliograph.gige.device.sender import StreamConfig, StreamSender
 from heliograph.gige.device.trigger import TriggerGate
 from heliograph.gige.scheduling import prefer_promptness
+
+_log = logging.getLogger(__name__)
 
 # One frame on the wire, one waiting, one being taken: more would only make pictures old.
 _WAITING_FRAMES = 1
@@ -41,7 +44,8 @@ class Acquisition:
     """Streams what a camera gives until it is stopped, has sent as many frames as were asked for, or the camera ends.
 
     `on_ended` is called from a thread of the acquisition: with None after the last frame, whose packets can still be
-    asked for again until the next `start` or `stop`; with the error when the camera or the network fails.
+    asked for again until the next `start` or `stop`; with the error when the camera fails. What the network does not
+    take is lost, and told in the log: an interface comes back, and whether its client does is the heartbeat's to tell.
     `on_frame_event` is called before each frame is sent: "FrameStart" and, where the exposure is known, "ExposureEnd"
     of its last row, with the block id and the time of the event in ns.
     """
@@ -59,6 +63,7 @@ class Acquisition:
         self._overdue_ns = 0
         self._queue: queue.Queue[_Numbered | _Signal | Exception] = queue.Queue(_WAITING_FRAMES)
         self._sender: StreamSender | None = None
+        self._losing = False
         self._threads: list[threading.Thread] = []
 
     @property
@@ -180,17 +185,30 @@ class Acquisition:
         if isinstance(item, _Numbered):
             self._send_frame(sender, item)
         # The next frame goes first.
-        while sender.answer() and self._queue.empty() and not self._stop.is_set():
-            pass
+        with self._outage_told():
+            while sender.answer() and self._queue.empty() and not self._stop.is_set():
+                pass
 
     def _send_frame(self, sender: StreamSender, item: _Numbered) -> None:
         self._report(item.frame, sender.block_id(item.number))
         if item.last:
             # Before the client has the frame: whoever starts again as soon as it arrives must not find us running.
             self._finished.set()
-        sender.send(item.frame, item.number)
+        with self._outage_told():
+            sender.send(item.frame, item.number)
+            self._losing = False
         if item.last:
             self.on_ended(None)
+
+    @contextlib.contextmanager
+    def _outage_told(self) -> Iterator[None]:
+        """Survive what the network does not take, and tell of it once an outage."""
+        try:
+            yield
+        except OSError as error:
+            if not self._losing:
+                _log.warning("frames are lost until the network takes them again: %s", error)
+            self._losing = True
 
     def _report(self, frame: Frame, block_id: int) -> None:
         self.on_frame_event("FrameStart", block_id, frame.timestamp_ns)
