@@ -51,7 +51,6 @@ def opened(address: str) -> Camera:
         pixel_format=PIXEL_FORMAT,
         frame_rate_hz=RATE_HZ,
     )
-    camera.features["DeviceLinkThroughputLimit"] = 125_000_000 // CAMERAS * 3
     return camera
 
 

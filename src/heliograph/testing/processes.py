@@ -33,8 +33,9 @@ def served(*urls: str, addresses: Sequence[str] = ()) -> Iterator[tuple[list[str
 
 
 def children(pid: int) -> list[int]:
-    """Process ids of the children that a process started."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Process ids of the children that the threads of a process started."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(word) for thread in threads for word in (thread / "children").read_text().split()]
 
 
 def cpu_s(pid: int) -> float:
