@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
 from heliograph.cameras.gige_options import GigeOptions
-from heliograph.cameras.reception import Reception, ReceptionConfig
+from heliograph.cameras.gige_reception import receive, tick_hz
+from heliograph.cameras.reception import Reception
 from heliograph.cameras.reconnect import ReconnectingCamera
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import (
@@ -18,7 +18,6 @@ from heliograph.core import (
     CameraBase,
     CameraLostError,
     CameraUrlError,
-    Clock,
     Frame,
     FrameTimeoutError,
     HeliographError,
@@ -27,29 +26,15 @@ from heliograph.core import (
     StreamStatistics,
     Subscription,
 )
-from heliograph.gige import sockets
-from heliograph.gige.bootstrap import Register
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.discovery import DiscoveredCamera, find, find_again
 from heliograph.gige.client.events import EventListener
-from heliograph.gige.client.monitor import stream_group
 from heliograph.gige.client.nodemap import NodeMapFeatures
-from heliograph.gige.client.stream import (
-    active_chunks,
-    can_resend,
-    direct_stream,
-    has_extended_ids,
-    negotiate_packet_size,
-    set_packet_size,
-    start_stream,
-    stop_stream,
-    switch_chunks_on,
-)
+from heliograph.gige.client.stream import start_stream, stop_stream
 from heliograph.local import RingReader
 
 _OWN_VENDOR = "Heliograph"
 _TURN_S = 0.25
-_PACKET_SIZE_MASK = 0xFFFF
 
 
 def open_camera(url: CameraUrl) -> Camera:
@@ -126,7 +111,8 @@ class GigeCamera(CameraBase):
         with self._switching:
             if self._reception is None:
                 self._check_format()
-                self._reception = self._receive()
+                own = self.found.vendor == _OWN_VENDOR
+                self._reception = receive(self._device, self._features, self._options, own=own)
                 self._statistics = StreamStatistics()
                 self._last_id = 0
                 try:
@@ -165,8 +151,8 @@ class GigeCamera(CameraBase):
         """
         with self._switching:
             if self._listener is None:
-                tick_hz = self._tick_hz() or 1_000_000_000
-                self._listener = EventListener(self._device, self._features, partial(self._tell, tick_hz))
+                ticks_per_s = tick_hz(self._device) or 1_000_000_000
+                self._listener = EventListener(self._device, self._features, partial(self._tell, ticks_per_s))
             self._listener.switch_on(names)
             subscription = Subscription(
                 lambda *event: callback(*event) if not names or event[0] in names else None, self.name
@@ -174,9 +160,9 @@ class GigeCamera(CameraBase):
             self._told = [*(each for each in self._told if not each.closed), subscription]
         return subscription
 
-    def _tell(self, tick_hz: int, name: str, block_id: int, ticks: int) -> None:
+    def _tell(self, ticks_per_s: int, name: str, block_id: int, ticks: int) -> None:
         for subscription in self._told:
-            subscription.deliver(name, block_id, ticks * 1_000_000_000 // tick_hz)
+            subscription.deliver(name, block_id, ticks * 1_000_000_000 // ticks_per_s)
 
     def _give_back(self) -> None:
         try:
@@ -208,47 +194,6 @@ class GigeCamera(CameraBase):
             raise PixelFormatError(
                 f"{self.name} sends {pixel_format}, which is not supported; set PixelFormat to {' or '.join(known)}"
             )
-
-    def _receive(self) -> Reception:
-        """Have the camera send to a new receiving process, or join it to what the camera sends already."""
-        with self._open_sink() as sink:
-            if self._options.control:
-                direct_stream(self._device, sink)
-                packet_size_bytes = self._agree_on_packet_size(sink)
-            else:
-                packet_size_bytes = self._device.read_register(Register.STREAM_CHANNEL_PACKET_SIZE) & _PACKET_SIZE_MASK
-            return Reception(sink, self._config(packet_size_bytes))
-
-    def _open_sink(self) -> socket.socket:
-        own_address, buffer_bytes = self._device.own_address, self._options.socket_buffer_bytes
-        if not self._options.control:
-            return sockets.open_multicast_sink(*stream_group(self._device), own_address, buffer_bytes)
-        if self._options.multicast:
-            return sockets.open_multicast_sink(self._options.multicast, 0, own_address, buffer_bytes)
-        return sockets.open_stream_sink(own_address, buffer_bytes)
-
-    def _agree_on_packet_size(self, sink: socket.socket) -> int:
-        if self._options.packet_size_bytes:
-            return set_packet_size(self._device, self._features, self._options.packet_size_bytes)
-        return negotiate_packet_size(self._device, self._features, sink)
-
-    def _config(self, packet_size_bytes: int) -> ReceptionConfig:
-        own = self.found.vendor == _OWN_VENDOR
-        chunks = own if self._options.chunks is None else self._options.chunks
-        if chunks and self._options.control:
-            switch_chunks_on(self._features)
-        return ReceptionConfig(
-            source=self._device.address,
-            payload_bytes=int(self._features["PayloadSize"]),
-            packet_size_bytes=packet_size_bytes,
-            tick_hz=self._tick_hz(),
-            clock=Clock.BOOTTIME if own else Clock.DEVICE,
-            depth=self._options.buffers,
-            counts_from_1=own,
-            resend=can_resend(self._device),
-            extended_ids=has_extended_ids(self._device),
-            chunks=active_chunks(self._features),
-        )
 
     def _take(self, timeout_s: float, take: Callable[[RingReader, float], Frame]) -> Frame:
         deadline_s = time.monotonic() + timeout_s
@@ -308,10 +253,3 @@ class GigeCamera(CameraBase):
             resent_packets=counts.resent_packets + frame.resent_packets,
             malformed_packets=counts.malformed_packets + int(frame.metadata.get("malformed_packets", 0)),
         )
-
-    def _tick_hz(self) -> int:
-        try:
-            high = self._device.read_register(Register.TIMESTAMP_FREQUENCY_HIGH)
-            return high << 32 | self._device.read_register(Register.TIMESTAMP_FREQUENCY_LOW)
-        except HeliographError:
-            return 0
