@@ -5,6 +5,7 @@ import io
 import socket
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -96,6 +97,14 @@ def test_zip_is_the_same_for_the_same_xml_and_the_version_id_is_not_for_another(
     )
     assert one.get("ProductGuid") == other.get("ProductGuid")
     assert one.get("VersionGuid") != other.get("VersionGuid")
+
+
+def test_texts_that_xml_cannot_hold_are_served_all_the_same() -> None:
+    identity = replace(GigeDeviceServer(PatternCamera()).identity, model="USB\x01cam\ud800")
+    gain = Feature("Gain", FeatureKind.FLOAT, description="a\x02 <b>")
+    root = ET.fromstring(device_xml(identity, [], lay_out([gain])))
+    assert root.get("ToolTip") == "Heliograph USB\N{REPLACEMENT CHARACTER}cam\N{REPLACEMENT CHARACTER}"
+    assert root.findtext(f".//{NS}Float/{NS}Description") == "a\N{REPLACEMENT CHARACTER} <b>"
 
 
 def test_feature_whose_name_genicam_cannot_have_is_left_out(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,6 +22,8 @@ _NAMESPACE = "http://www.genicam.org/GenApi/Version_1_1"
 _SCHEMA = "http://www.genicam.org/GenApi/GenApiSchema_Version_1_1.xsd"
 _GUIDS = uuid.UUID("3c0e9a4e-6c5b-5f0e-9d0b-7e2f6f1c0a11")
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
+# What XML 1.0 (2.2) cannot hold, not even escaped: control characters, as names of USB devices may have.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def device_xml(identity: DeviceIdentity, nodes: Iterable[BootstrapNode], registers: Iterable[FeatureRegister]) -> bytes:
@@ -49,9 +51,13 @@ def device_xml(identity: DeviceIdentity, nodes: Iterable[BootstrapNode], registe
     event_ports(root)
     chunk_ports(root)
     # The version id follows from the content, so that no client uses a description it remembers from another camera.
-    root.set("VersionGuid", str(uuid.uuid5(_GUIDS, ET.tostring(root, "unicode"))).upper())
+    root.set("VersionGuid", str(uuid.uuid5(_GUIDS, _text(root))).upper())
     ET.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, "unicode")}\n'.encode()
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_text(root)}\n'.encode()
+
+
+def _text(root: ET.Element) -> str:
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", ET.tostring(root, "unicode"))
 
 
 def zipped(xml: bytes) -> bytes:
