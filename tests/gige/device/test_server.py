@@ -259,6 +259,40 @@ def test_a_driver_that_hangs_beyond_close_writes_into_nobody_elses_file(
     assert (tmp_path / "file").read_bytes() == b""
 
 
+def test_a_driver_that_hangs_while_it_streams_hangs_neither_client_nor_close(
+    camera: PatternCamera,
+    address: str,
+    receiver: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("heliograph.gige.device.acquisition._END_S", 0.3)
+    hanging, go = threading.Event(), threading.Event()
+    grab = camera.grab
+
+    def hang(timeout_s: float) -> Frame:
+        hanging.set()
+        go.wait()
+        return grab(timeout_s)
+
+    monkeypatch.setattr(camera, "grab", hang)
+    with GigeDeviceServer(camera, address) as server:
+        client = Client(address)
+        open_stream(client, receiver)
+        start, stop = (feature_address(server, f"Acquisition{name}") for name in ("Start", "Stop"))
+        assert client.write((start, 1)) == [0]
+        assert hanging.wait(5)
+        assert client.write((stop, 1), (start, 1)) == [gvcp.Status.ERROR, gvcp.Status.ERROR]
+        client.socket.close()
+        (hung,) = server._acquisition._threads
+    assert "hangs in its driver" in caplog.messages[-1]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind((address, gvcp.PORT))
+    go.set()
+    hung.join(5)
+    assert not hung.is_alive()
+
+
 def test_slow_feature_delays_nobody_and_loses_no_control(
     server: GigeDeviceServer, client: Client, camera: PatternCamera
 ) -> None:

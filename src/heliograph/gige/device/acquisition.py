@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from heliograph.core import Camera, Frame, FrameTimeoutError
+from heliograph.core import Camera, CameraLostError, Frame, FrameTimeoutError
 from heliograph.gige.device.sender import StreamConfig, StreamSender
 from heliograph.gige.device.trigger import TriggerGate
 from heliograph.gige.scheduling import prefer_promptness
@@ -24,6 +24,7 @@ _WAITING_FRAMES = 1
 _POLL_S = 0.1
 # A frame takes 40 ms at 1 Gbit/s; only a stream throttled far below that is cut.
 _LAST_FRAME_NS = 1_000_000_000
+_END_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +96,19 @@ class Acquisition:
     def stop(self, *, abort: bool = False) -> None:
         """Stop the camera, and the stream at the end of the frame on the wire or, to abort, within it.
 
-        Does nothing when nothing runs.
+        Does nothing when nothing runs. Raises `CameraLostError` when the driver does not come back within 10 s.
         """
         self._overdue_ns = time.monotonic_ns() + (0 if abort else _LAST_FRAME_NS)
         self._stop.set()
         self._wake()
         threads, self._threads = self._threads, []
         for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join()
+            thread.join(_END_S)
         self._sender = None
+        # A thread that is still in the driver must not wake up in the next stream: there is none before it ends.
+        self._threads = [thread for thread in threads if thread.is_alive()]
+        if self._threads:
+            raise CameraLostError(f"{self._camera.name} hangs in its driver: stop again later, or end this program")
         if threads:
             self._camera.stop()
 

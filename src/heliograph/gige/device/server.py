@@ -139,8 +139,14 @@ class GigeDeviceServer:
             thread.join(_CLOSE_S)
             if thread.is_alive():
                 _log.warning("%s did not end within %g s: the camera's driver hangs", thread.name, _CLOSE_S)
-        self._acquisition.close()
-        self._resources.close()
+        with self._resources:
+            self._close_stream()
+
+    def _close_stream(self) -> None:
+        try:
+            self._acquisition.close()
+        except Exception as error:  # whatever a driver raises, the other cameras of this process are closed as well
+            _log.warning("%s: %s", self.name, error)
 
     def __enter__(self) -> Self:
         self.start()
