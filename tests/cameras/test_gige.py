@@ -36,6 +36,7 @@ from heliograph.core import (
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.testing.addresses import loopback_address
 from heliograph.testing.camera import PatternCamera
+from heliograph.testing.processes import children
 
 FORMATS = ("Mono8", "RGB8", "BGR8", "BayerRG8", "NV12")
 LATER_S = 20.0
@@ -307,6 +308,20 @@ def test_ctrl_c_twice_gives_the_camera_back(server: GigeDeviceServer) -> None:
     heliograph.open(f"gige://{server.address}").close()
 
 
+FORGETFUL = """
+import atexit, sys, heliograph
+camera = heliograph.open(f"gige://{sys.argv[1]}")
+camera.features.DeviceLinkHeartbeatTimeout = 60_000_000
+atexit.register(camera.close)
+"""
+
+
+def test_a_camera_can_be_given_back_while_the_interpreter_ends(server: GigeDeviceServer) -> None:
+    command = [sys.executable, "-c", FORGETFUL, server.address]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""
+    heliograph.open(f"gige://{server.address}").close()
+
+
 def test_frames_stay_as_they_are_while_they_are_held(server: GigeDeviceServer) -> None:
     with heliograph.open(f"gige://{server.address}?buffers=6") as camera:
         held = [frame for _, frame in zip(range(4), camera.frames(), strict=False)]
@@ -418,11 +433,10 @@ def test_a_camera_that_was_restarted_says_so_and_opens_again(address: str) -> No
 
 
 def test_nothing_is_left_behind(server: GigeDeviceServer) -> None:
-    def everything() -> tuple[list[str], ...]:
+    def everything() -> tuple[list[str], list[int], list[str]]:
         threads = sorted(thread.name for thread in threading.enumerate())
-        children = [Path(task, "children").read_text() for task in Path("/proc/self/task").iterdir()]
         # The device's own sockets stay; what counts is that there are no more than before.
-        return threads, sorted(" ".join(children).split()), descriptors()
+        return threads, sorted(children(os.getpid())), descriptors()
 
     with heliograph.open(f"gige://{server.address}") as camera:
         camera.grab()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sysconfig
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -34,8 +34,11 @@ def served(*urls: str, addresses: Sequence[str] = ()) -> Iterator[tuple[list[str
 
 def children(pid: int) -> list[int]:
     """Process ids of the children that the threads of a process started."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return [int(word) for thread in threads for word in (thread / "children").read_text().split()]
+    words: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
+            words += (thread / "children").read_text().split()
+    return [int(word) for word in words]
 
 
 def cpu_s(pid: int) -> float:

@@ -87,6 +87,22 @@ def test_a_callback_that_fails_ends_alone(address: str, wait_for: WaitFor) -> No
         assert isinstance(failing.error, ValueError)
 
 
+def test_a_callback_may_close_the_camera(address: str, wait_for: WaitFor) -> None:
+    closed = threading.Event()
+    with GigeDeviceServer(PatternCamera(), address):
+        camera = opened(address)
+
+        def end(*event: object) -> None:
+            camera.close()
+            closed.set()
+
+        camera.on_event(end, "FrameStart")
+        camera.start()
+        assert closed.wait(10)
+        opened(address).close()
+        wait_for(lambda: f"heliograph-events-{address}" not in [thread.name for thread in threading.enumerate()])
+
+
 def test_an_event_that_the_camera_does_not_have(address: str) -> None:
     with GigeDeviceServer(PatternCamera(), address), opened(address) as camera:
         with pytest.raises(FeatureValueError, match=r"no event 'Sunrise': it has .*FrameStart"):

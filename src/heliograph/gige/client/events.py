@@ -77,6 +77,7 @@ class EventListener:
             device.write_register(Register.MESSAGE_CHANNEL_PORT, port)
         except BaseException:
             self.close()
+            self.join()
             raise
 
     def switch_on(self, names: Iterable[str]) -> None:
@@ -89,15 +90,17 @@ class EventListener:
             self._switched_on.add(name)
 
     def close(self) -> None:
-        """Have the camera send no more, as far as it can still be reached."""
+        """Have the camera send no more, as far as it can still be reached; the thread ends then."""
         with contextlib.suppress(HeliographError):
             for name in self._switched_on:
                 self._notify(name, "Off")
             self._device.write_register(Register.MESSAGE_CHANNEL_PORT, 0)
         self._ended.set()
+
+    def join(self) -> None:
+        """Wait for the thread to end, unless this is it."""
         if self._thread is not threading.current_thread():
             self._thread.join()
-        self._socket.close()
 
     def _notify(self, name: str, value: str) -> None:
         if "EventSelector" in self._features:
@@ -106,14 +109,18 @@ class EventListener:
 
     def _listen(self) -> None:
         inbox = EventInbox()
-        while not self._ended.is_set():
-            with contextlib.suppress(OSError):  # nothing came, or an earlier answer did not arrive
-                data, sender = self._socket.recvfrom(_DATAGRAM_BYTES)
-                if sender[0] != self._device.address:
-                    continue
-                ack, events = inbox.receive_datagram(data)
-                if ack:
-                    self._socket.sendto(ack, sender)
-                for event in events:
-                    name = self._names.get(event.event_id, f"0x{event.event_id:04X}")
-                    self._deliver(name, event.block_id, event.timestamp_ns)
+        with self._socket:
+            while not self._ended.is_set():
+                with contextlib.suppress(OSError):  # nothing came, or an earlier answer did not arrive
+                    self._hear(inbox)
+
+    def _hear(self, inbox: EventInbox) -> None:
+        data, sender = self._socket.recvfrom(_DATAGRAM_BYTES)
+        if sender[0] != self._device.address:
+            return
+        ack, events = inbox.receive_datagram(data)
+        if ack:
+            self._socket.sendto(ack, sender)
+        for event in events:
+            name = self._names.get(event.event_id, f"0x{event.event_id:04X}")
+            self._deliver(name, event.block_id, event.timestamp_ns)
