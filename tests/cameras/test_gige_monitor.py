@@ -9,7 +9,7 @@ import pytest
 
 import heliograph
 from heliograph.cameras.gige import GigeCamera
-from heliograph.core import CameraBusyError, CameraUrlError, FeatureAccessError
+from heliograph.core import CameraBusyError, CameraUrlError, FeatureAccessError, FrameTimeoutError
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.testing.camera import PatternCamera
 
@@ -61,6 +61,21 @@ def test_monitors_see_the_frames_of_the_controller(server: GigeDeviceServer) -> 
             assert all(now_id - 1000 < number <= now_id for frames in seen for number, _ in frames)
         # Who stops watching stops nothing.
         assert camera.grab().id > now_id
+
+
+def test_monitors_follow_when_the_controller_changes_the_shape_or_stops(server: GigeDeviceServer) -> None:
+    with heliograph.open(f"gige://{server.address}?multicast={GROUP}") as camera:
+        camera.start()
+        with watching(server.address) as monitor:
+            frames = monitor.frames()
+            assert next(frames).data.shape == (480, 640)
+            camera.apply({"Width": 320})
+            assert [frame.data.shape for frame, _ in zip(frames, range(20), strict=False)][-1] == (480, 320)
+            camera.stop()
+            with pytest.raises(FrameTimeoutError, match=r"does not stream.*from the client that has control"):
+                monitor.grab(timeout_s=0.3)
+            camera.start()
+            assert monitor.grab().data.shape == (480, 320)
 
 
 def test_a_stream_to_one_client_cannot_be_watched(server: GigeDeviceServer) -> None:

@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
 from heliograph.cameras.gige_options import GigeOptions
-from heliograph.cameras.gige_reception import receive, tick_hz
+from heliograph.cameras.gige_reception import receive, tick_hz, watched_stream
 from heliograph.cameras.reception import Reception
 from heliograph.cameras.reconnect import ReconnectingCamera
 from heliograph.cameras.url import CameraUrl
 from heliograph.core import (
     Camera,
     CameraBase,
+    CameraBusyError,
     CameraLostError,
     CameraUrlError,
     Frame,
@@ -29,6 +30,7 @@ from heliograph.core import (
 from heliograph.gige.client.device import GigeDevice
 from heliograph.gige.client.discovery import DiscoveredCamera, find, find_again
 from heliograph.gige.client.events import EventListener
+from heliograph.gige.client.monitor import stream_group
 from heliograph.gige.client.nodemap import NodeMapFeatures
 from heliograph.gige.client.stream import start_stream, stop_stream
 from heliograph.local import RingReader
@@ -63,6 +65,7 @@ class GigeCamera(CameraBase):
         self.found = found
         self._options = options or GigeOptions()
         self._reception: Reception | None = None
+        self._watched: tuple[str, int, int, int] | None = None
         self._statistics = StreamStatistics()
         self._last_id = 0
         self._listener: EventListener | None = None
@@ -111,6 +114,8 @@ class GigeCamera(CameraBase):
         with self._switching:
             if self._reception is None:
                 self._check_format()
+                if not self._options.control:
+                    self._watched = watched_stream(self._device, self._features)
                 own = self.found.vendor == _OWN_VENDOR
                 self._reception = receive(self._device, self._features, self._options, own=own)
                 self._statistics = StreamStatistics()
@@ -137,7 +142,15 @@ class GigeCamera(CameraBase):
         """Stop, and give control of the camera back."""
         # In a thread, which Ctrl-C does not reach: impatience would leave the camera held until its heartbeat runs out.
         with ThreadPoolExecutor(1, "heliograph-close") as thread:
-            thread.submit(self._give_back).result()
+            try:
+                giving = thread.submit(self._give_back)
+            except RuntimeError:  # none begins while the interpreter ends, as in a function of atexit
+                self._give_back()
+            else:
+                giving.result()
+        # Not in that thread: a callback may be what closes the camera.
+        if self._listener is not None:
+            self._listener.join()
 
     def on_event(self, callback: Callable[[str, int, int], object], *names: str) -> Subscription:
         """Call `callback(name, frame_id, timestamp_ns)` with every event that is named, or with all there are.
@@ -205,6 +218,7 @@ class GigeCamera(CameraBase):
                 # In turns, so that whoever waits for a long time learns soon that the camera is lost.
                 frame = take(reception.reader, min(_TURN_S, max(0.0, deadline_s - time.monotonic())))
             except FrameTimeoutError:
+                self._follow(reception)
                 if time.monotonic() >= deadline_s:
                     raise self._silence(timeout_s) from None
                 if self._device.lost is not None:
@@ -217,6 +231,20 @@ class GigeCamera(CameraBase):
             else:
                 self._count(frame)
                 return frame
+
+    def _follow(self, reception: Reception) -> None:
+        """Go where the controlling client has the stream sent now, where another has control."""
+        if self._options.control:
+            return
+        # Who controls it may stop the stream for a while.
+        with contextlib.suppress(CameraBusyError), self._switching:
+            try:
+                moved = watched_stream(self._device, self._features) != self._watched
+            except CameraLostError:
+                raise self._lost() from None
+            if moved and self._reception is reception:
+                self.stop()
+                self.start()
 
     def _lost(self) -> CameraLostError:
         return CameraLostError(f"{self.name} at {self.found.address} is lost: {self._device.lost}")
@@ -232,6 +260,11 @@ class GigeCamera(CameraBase):
         )
 
     def _reason_for_silence(self, timeout_s: float) -> str:
+        if not self._options.control:
+            try:
+                stream_group(self._device)
+            except CameraBusyError as busy:
+                return str(busy)
         with contextlib.suppress(HeliographError):
             if self._features["TriggerMode"] == "On":
                 return f"its TriggerMode is On, and nothing came from {self._features['TriggerSource']}"

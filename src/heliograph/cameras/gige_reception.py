@@ -35,8 +35,16 @@ def receive(device: GigeDevice, features: NodeMapFeatures, options: GigeOptions,
             direct_stream(device, sink)
             packet_size_bytes = _agree_on_packet_size(device, features, options, sink)
         else:
-            packet_size_bytes = device.read_register(Register.STREAM_CHANNEL_PACKET_SIZE) & _PACKET_SIZE_MASK
+            packet_size_bytes = _packet_size_bytes(device)
         return Reception(sink, _config(device, features, options, packet_size_bytes, own=own))
+
+
+def watched_stream(device: GigeDevice, features: NodeMapFeatures) -> tuple[str, int, int, int]:
+    """Give what a client without control can receive now: group, port, packet size and payload size in bytes.
+
+    Raises `CameraBusyError` when there is nothing.
+    """
+    return (*stream_group(device), _packet_size_bytes(device), int(features["PayloadSize"]))
 
 
 def tick_hz(device: GigeDevice) -> int:
@@ -46,6 +54,10 @@ def tick_hz(device: GigeDevice) -> int:
         return high << 32 | device.read_register(Register.TIMESTAMP_FREQUENCY_LOW)
     except HeliographError:
         return 0
+
+
+def _packet_size_bytes(device: GigeDevice) -> int:
+    return device.read_register(Register.STREAM_CHANNEL_PACKET_SIZE) & _PACKET_SIZE_MASK
 
 
 def _open_sink(device: GigeDevice, options: GigeOptions) -> socket.socket:
