@@ -259,6 +259,28 @@ def test_a_driver_that_hangs_beyond_close_writes_into_nobody_elses_file(
     assert (tmp_path / "file").read_bytes() == b""
 
 
+def test_a_driver_that_comes_back_in_a_later_run_answers_nobody_there(
+    camera: PatternCamera, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heliograph.gige.device.server._CLOSE_S", 0.1)
+    camera.let_slow_go.clear()
+    server = GigeDeviceServer(camera, address)
+    server.start()
+    client = Client(address)
+    for _ in range(2):
+        client.send(Command.READREG, gvcp.pack_addresses([feature_address(server, "Slow")]))
+    assert camera.slow_entered.wait(5)
+    until(lambda: server._work.qsize() == 1)
+    (hung,) = [thread for thread in server._threads if "features" in thread.name]
+    server.close()
+    with server:
+        camera.let_slow_go.set()
+        hung.join(5)
+        assert not hung.is_alive()
+        assert client.read(feature_address(server, "Slow")) == 7
+    client.socket.close()
+
+
 def test_a_driver_that_hangs_while_it_streams_hangs_neither_client_nor_close(
     camera: PatternCamera,
     address: str,

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -121,7 +122,7 @@ class GigeDeviceServer:
             self._resources = resources.pop_all()
         self._threads = [
             threading.Thread(target=target, name=f"heliograph-{role}-{self.address}", daemon=True)
-            for role, target in (("gvcp", self._serve), ("features", self._run_work))
+            for role, target in (("gvcp", self._serve), ("features", partial(self._run_work, self._work)))
         ]
         for thread in self._threads:
             thread.start()
@@ -242,7 +243,7 @@ class GigeDeviceServer:
         for event in self._control.events():
             self._handle(event)
         while (job := self._control.next_job()) is not None:
-            self._work.put(lambda job=job: self._run_job(job))  # type: ignore[misc]  # binds this turn's job
+            self._work.put(partial(self._run_job, self._control, self._done, job))
         self._send(self._control_socket, self._control.datagrams_to_send())
         self._send(self._message_socket, self._messages.datagrams_to_send(_now_ns()))
 
@@ -295,15 +296,16 @@ class GigeDeviceServer:
         except OutputError as error:
             _log.warning("%s: its new name lasts until it ends: %s", self.name, error)
 
-    def _run_work(self) -> None:
-        while (work := self._work.get()) is not None:
+    # Queues are handed over: a driver that hung for longer than `close` waits may come back in a later run.
+    def _run_work(self, works: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+        while (work := works.get()) is not None:
             try:
                 work()
             except Exception:
                 _log.exception("%s: the camera failed", self.name)
 
-    def _run_job(self, job: Job) -> None:
-        self._done.put((job, self._control.execute(job.command, job.client, _now_ns())))
+    def _run_job(self, control: DeviceControl, done: queue.SimpleQueue[tuple[Job, AckPacket]], job: Job) -> None:
+        done.put((job, control.execute(job.command, job.client, _now_ns())))
         # A driver that hung for longer than `close` waits: its descriptor may be somebody else's file by now.
         if not self._closing.is_set():
             self._wake()
