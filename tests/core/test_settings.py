@@ -151,6 +151,18 @@ def test_all_or_nothing(settings: dict[str, object], error: type[Exception]) -> 
     assert camera["BalanceRatioSelector"] == "Blue"
 
 
+def test_a_driver_that_fails_leaves_nothing_half_set() -> None:
+    def fail(value: object) -> None:
+        raise OSError("the bus is stuck")
+
+    camera = Camera()
+    camera.add(Feature("Focus", FeatureKind.INTEGER, minimum=0, maximum=9), read=lambda: 3, write=fail)
+    before = snapshot(camera)
+    with pytest.raises(OSError, match="the bus is stuck"):
+        apply(camera, {"ExposureTime": 20.0, "Focus": 4})
+    assert snapshot(camera) == before
+
+
 def test_restoring_gives_back_what_it_can() -> None:
     camera = Camera()
     refused = restore(

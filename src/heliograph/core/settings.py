@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from heliograph.core.errors import (
     FeatureAccessError,
@@ -53,16 +53,17 @@ def apply(features: Features, settings: Mapping[str, object]) -> None:
     """Set many features at once, in the order that their limits ask for.
 
     When one cannot be set, those that were are put back, and the error of that one is raised:
-    `FeatureNotFoundError`, `FeatureValueError`, `FeatureAccessError` or `RemoteStatusError`.
+    `FeatureNotFoundError`, `FeatureValueError`, `FeatureAccessError`, `RemoteStatusError` or whatever a driver raises.
     """
     before: dict[str, FeatureValue] = {}
     try:
         refused = _apply(features, settings, before)
         if refused:
             raise next(iter(refused.values()))
-    except HeliographError:
+    except Exception:
         # The camera took these values a moment ago; one it does not take back has no better error than the first.
-        _apply_all(features, before)
+        with suppress(Exception):
+            _apply_all(features, before)
         raise
 
 
