@@ -83,6 +83,7 @@ class Acquisition:
         self.stop()
         self._stop.clear()
         self._finished.clear()
+        self._losing = False
         self._queue = queue.Queue(_WAITING_FRAMES)
         sender = self._sender = StreamSender(self._source, self._config, self._overdue)
         self._camera.start()
