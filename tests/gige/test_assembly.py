@@ -14,6 +14,7 @@ from heliograph.gige.gvsp import HEADER_BYTES, ImageLeader, ImageTrailer, Packet
 from heliograph.testing.packets import (
     HEIGHT,
     PACKET_SIZE_BYTES,
+    STRIDE_BYTES,
     WIDTH,
     Bench,
     coalesced,
@@ -41,9 +42,15 @@ def test_whole_frames_however_the_kernel_coalesces(sizes: list[int], extended: b
     assert bench.store.taken == 0
 
 
-@given(seed=st.integers(0, 2**32), loss=st.sampled_from([0, 0.01, 0.1, 0.5]), sizes=splits)
+@given(
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from([0, 0.01, 0.1, 0.5]),
+    displaced=st.sampled_from([2, 1000]),
+    sizes=splits,
+    messages=st.sampled_from([8, 60]),
+)
 def test_loss_duplication_and_reordering_give_whole_frames_or_an_honest_count(
-    seed: int, loss: float, sizes: list[int]
+    seed: int, loss: float, displaced: int, sizes: list[int], messages: int
 ) -> None:
     random = np.random.default_rng(seed)
     kept: list[tuple[int, int]] = []
@@ -52,10 +59,11 @@ def test_loss_duplication_and_reordering_give_whole_frames_or_an_honest_count(
         packets = packets_of(frame_id)
         arrived = [k for k in range(len(packets)) if random.random() >= loss]
         kept += [(frame_id, k) for k in arrived]
-        # Within a frame any order; frames follow one another, as a queue on the way makes them.
-        doubled = [k for k in arrived for _ in range(1 + (random.random() < 0.1))]
-        order += [packets[k] for k in random.permutation(np.array(doubled, int))]
+        # Within a frame any order, or nearly the right one; frames follow one another, as a queue makes them.
+        doubled = np.array([k for k in arrived for _ in range(1 + (random.random() < 0.1))], int)
+        order += [packets[k] for k in doubled[np.argsort(doubled + displaced * random.random(len(doubled)))]]
     bench = Bench()
+    bench.take_from(messages, STRIDE_BYTES)
     bench.feed(coalesced(order, sizes))
     bench.assembler.handle_timer(10**9)
     assert bench.store.taken == 0
@@ -237,3 +245,50 @@ def test_chunks_are_told_of_when_all_of_them_arrived(lost: list[int]) -> None:
     else:
         assert frame.chunk_bytes == WIDTH * HEIGHT + len(tail)
         assert payload[WIDTH * HEIGHT :] == tail
+
+
+@given(st.integers(1, 30), st.integers(0, 60), st.booleans())
+def test_packets_that_follow_each_other_by_number_alone_are_no_run(place: int, other: int, extended: bool) -> None:
+    """A packet of another block in the place of one is put where it belongs, whatever comes before and after it."""
+    bench = Bench(extended=extended)
+    bench.take_from(64, STRIDE_BYTES)
+    frames = {frame_id: packets_of(frame_id, extended=extended) for frame_id in (1, 2)}
+    count = len(frames[1])
+    first, second = frames[1], frames[2]
+    place %= count - 2
+    stream = [*first[:place], second[place], *first[place + 1 :], second[other % count], first[place], *second]
+    bench.feed_single(stream)
+    assert [(frame.id, frame.missing_packets, pixels == picture(frame.id)) for frame, pixels in bench.store.frames] == [
+        (1, 0, True),
+        (2, 0, True),
+    ]
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_packets_of_a_memory_with_small_rows(extended: bool) -> None:
+    bench = Bench(extended=extended)
+    bench.feed(coalesced(packets_of(1, extended=extended), [5]))
+    bench.take_from(50, 256)
+    bench.feed_single([packet for frame_id in (2, 3, 4) for packet in packets_of(frame_id, extended=extended)])
+    assert [(frame.id, pixels == picture(frame.id)) for frame, pixels in bench.store.frames] == [
+        (frame_id, True) for frame_id in (1, 2, 3, 4)
+    ]
+
+
+def test_the_rest_of_a_frame_is_estimated_from_its_pace_and_the_last_one() -> None:
+    bench = Bench()
+    period_ns, packet_ns = 40_000_000, 1_000_000
+    assert bench.assembler.time_left_ns(0) == 0
+    for frame_id in (1, 2):
+        packets = packets_of(frame_id)
+        payload = len(packets) - 2
+        for k, packet in enumerate(packets):
+            now_ns = frame_id * period_ns + k * packet_ns
+            bench.feed_single([packet], now_ns)
+            if frame_id == 2 or 2 * k > payload:
+                assert bench.assembler.time_left_ns(now_ns) == max(0, payload - k) * packet_ns
+    # Half a frame, and then nothing more: it is not waited for longer than that takes.
+    begin_ns = 3 * period_ns
+    bench.feed_single(packets_of(3)[:10], begin_ns)
+    assert bench.assembler.time_left_ns(begin_ns) == (payload - 9) * packet_ns
+    assert bench.assembler.time_left_ns(begin_ns + payload * packet_ns) == 0

@@ -22,13 +22,14 @@ from heliograph.gige.client.block import StreamShape
 from heliograph.gige.client.chunks import ChunkReader
 from heliograph.gige.client.resend import ResendRequest
 from heliograph.gige.gvcp import PORT
+from heliograph.gige.gvsp import datagram_bytes
 from heliograph.gige.scheduling import prefer_promptness
 from heliograph.local import FrameInfo, RingWriter, WriterSlot
 
 # A socket buffer this large holds 20 ms at 1 Gbit/s; several sockets share the stream where it cannot be had. Either
 # way there is time to let packets gather, which saves most of the work where every packet comes alone.
 _PATIENT_BUFFER_BYTES = 4_000_000
-_GATHER_NS = 1_500_000
+_GATHER_NS = 4_000_000
 # Somebody waits for the end of a frame: it is not slept through, nor for its sake.
 _SHORTEST_NS = 100_000
 _LATEST_NS = 2**63 - 1
@@ -123,7 +124,7 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
         # Every socket of a group gets all its packets.
         sinks = [sock] if ample or _is_group(sock) else sockets.spread_stream_sink(sock)
         patient = ample or len(sinks) > 1
-        batches = BatchReceiver(sinks, config.source)
+        batches = BatchReceiver(sinks, config.source, datagram_bytes(config.packet_size_bytes))
         assembler = FrameAssembler(batches.memory, shape, _RingStore(writer, config), resend=config.resend)
         asking = _Asking(sock, config)
         poller = select.epoll()
@@ -133,15 +134,16 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
         while writer.filenos:
             deadline_ns = assembler.next_deadline_ns()
             wait_s = None if deadline_ns is None else max(0, deadline_ns - time.monotonic_ns()) / 1e9
-            drained = False
-            for descriptor, _ in poller.poll(wait_s):
-                if descriptor == ring.fileno():
-                    writer.serve()
-                    continue
-                lengths, segments = batches.receive(descriptor)
-                if len(lengths):
-                    assembler.receive(lengths, segments, time.monotonic_ns())
-                drained = len(lengths) < len(batches.memory)
+            ready = [descriptor for descriptor, _ in poller.poll(wait_s)]
+            if ring.fileno() in ready:
+                writer.serve()
+                ready.remove(ring.fileno())
+            lengths, segments = batches.receive(ready)
+            if len(lengths):
+                assembler.receive(lengths, segments, time.monotonic_ns())
+            drained = len(lengths) < len(batches.memory)
+            if batches.settle():
+                assembler.read_from(batches.memory)
             now_ns = time.monotonic_ns()
             asking.ask(assembler.handle_timer(now_ns))
             # Half of what is left, as an estimate may be wrong.

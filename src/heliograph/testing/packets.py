@@ -129,10 +129,15 @@ class Bench:
         self._memory = np.zeros((MESSAGES, STRIDE_BYTES), np.uint8)
         self.assembler = FrameAssembler(self._memory, self.shape, self.store, resend=resend)
 
+    def take_from(self, messages: int, stride_bytes: int) -> None:
+        """Have the next messages received into other memory, this many at a time."""
+        self._memory = np.zeros((messages, stride_bytes), np.uint8)
+        self.assembler.read_from(self._memory)
+
     def feed(self, messages: Sequence[tuple[bytes, int]], now_ns: int = 0) -> None:
         """Have messages received, each with the size of its segments or 0."""
-        for start in range(0, len(messages), MESSAGES):
-            batch = messages[start : start + MESSAGES]
+        for start in range(0, len(messages), len(self._memory)):
+            batch = messages[start : start + len(self._memory)]
             for row, (data, _) in enumerate(batch):
                 self._memory[row, : len(data)] = np.frombuffer(data, np.uint8)
             lengths = np.array([len(data) for data, _ in batch], np.uint32)

@@ -8,8 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from heliograph.core import PixelFormat
-from heliograph.gige.client.header import Words
+from heliograph.core import PixelFormat, RemoteProtocolError
 from heliograph.gige.client.resend import NEVER_NS, Gaps, PacketIds
 from heliograph.gige.gvsp import ImageLeader, data_bytes, packet_count
 
@@ -65,6 +64,18 @@ class StreamShape:
         """Payload packets that so many bytes take."""
         return packet_count(payload_bytes, self.packet_size_bytes, extended=self.extended_ids)
 
+    def check(self, leader: ImageLeader) -> None:
+        """Make sure that a leader's image can be of this stream; raises `RemoteProtocolError` or `PixelFormatError`."""
+        size = (leader.width, leader.height)
+        try:
+            pixel_format = PixelFormat(leader.pixel_format)
+        except ValueError:
+            raise RemoteProtocolError(f"GVSP leader has unknown pixel format 0x{leader.pixel_format:08x}") from None
+        if pixel_format.size_of(pixel_format.shape(*size)) != size or leader.padding_x or leader.padding_y:
+            raise RemoteProtocolError(f"GVSP leader of {size[0]}x{size[1]} px is no {pixel_format.name} picture")
+        if not 0 < pixel_format.payload_bytes(*size) <= self.payload_bytes:
+            raise RemoteProtocolError(f"GVSP leader of {size[0]}x{size[1]} px does not fit the payload size")
+
 
 class Block(Generic[SlotT]):
     """One frame under assembly."""
@@ -76,7 +87,6 @@ class Block(Generic[SlotT]):
         "arrived",
         "begun_ns",
         "gaps",
-        "headers",
         "highest",
         "id",
         "last_ns",
@@ -87,10 +97,9 @@ class Block(Generic[SlotT]):
         "wake_ns",
     )
 
-    def __init__(self, block_id: int, slot: SlotT, shape: StreamShape, headers: Words) -> None:
+    def __init__(self, block_id: int, slot: SlotT, shape: StreamShape) -> None:
         self.id = block_id
         self.slot = slot
-        self.headers = headers
         self.rows = slot.buffer[: shape.slot_bytes].reshape(shape.packets, -1)
         self.arrived = np.zeros(shape.packets + 1, np.bool_)
         """By packet id: leader, then payload."""
