@@ -86,6 +86,44 @@ def test_a_cancelled_wait_ends_at_once_and_close_ends_its_thread(monkeypatch: py
     asyncio.run(main())
 
 
+def test_who_is_closed_says_so_and_closes_no_second_time() -> None:
+    async def main() -> None:
+        async with heliograph.open_async("sim://bench") as camera:
+            await camera.close()
+            with pytest.raises(CameraLostError, match="bench is closed: open it again"):
+                await camera.grab()
+
+    asyncio.run(main())
+
+
+def test_a_close_that_is_cancelled_closes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Dark):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stopping = threading.Event()
+            self.let_go = threading.Event()
+
+        def stop(self) -> None:
+            self.stopping.set()
+            self.let_go.wait()
+            super().stop()
+
+    slow = Slow()
+    monkeypatch.setattr("heliograph.cameras.asynchronous.open_blocking", lambda url: slow)
+
+    async def main() -> None:
+        camera = await heliograph.open_async("slow://")
+        closing = asyncio.ensure_future(camera.close())
+        await asyncio.to_thread(slow.stopping.wait)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        slow.let_go.set()
+
+    asyncio.run(main())
+    assert slow.closed
+
+
 def test_stop_ends_the_frames_of_another_task(address: str) -> None:
     async def main() -> int:
         async with heliograph.open_async(f"gige://{address}") as camera:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from heliograph.cameras.registry import open as open_blocking
-from heliograph.core import Camera, Frame, FramePolicy, StreamStatistics
+from heliograph.core import Camera, CameraLostError, Frame, FramePolicy, StreamStatistics
 
 T = TypeVar("T")
 
@@ -68,6 +68,7 @@ class AsyncCamera:
     def __init__(self, camera: Camera, worker: ThreadPoolExecutor) -> None:
         self._camera = camera
         self._worker = worker
+        self._closed = False
 
     @property
     def name(self) -> str:
@@ -96,7 +97,11 @@ class AsyncCamera:
 
         >>> await camera.run(lambda camera: camera.apply({"Gain": 6}))          # doctest: +SKIP
         """
-        return await asyncio.wrap_future(self._worker.submit(call, self._camera))
+        try:
+            called = self._worker.submit(call, self._camera)
+        except RuntimeError:
+            raise CameraLostError(f"{self.name} is closed: open it again") from None
+        return await asyncio.wrap_future(called)
 
     async def stop(self) -> None:
         """Stop acquisition; whoever waits for frames ends."""
@@ -104,10 +109,18 @@ class AsyncCamera:
         await asyncio.to_thread(self._camera.stop)
 
     async def close(self) -> None:
-        """Stop, and give the camera back."""
-        await self.stop()
-        await self.run(lambda camera: camera.close())
-        self._worker.shutdown(wait=False)
+        """Stop, and give the camera back, to the end even when this is cancelled. Does nothing when it is closed."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._give_back)
+
+    def _give_back(self) -> None:
+        try:
+            self._camera.stop()
+        finally:
+            # A camera is not closed under the thread that takes its frames.
+            self._worker.submit(self._camera.close).result()
+            self._worker.shutdown(wait=False)
 
 
 def _close_unowned(opening: Future[Camera]) -> None:
