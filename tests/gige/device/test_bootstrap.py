@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from heliograph.core import RemoteStatusError
+from heliograph.gige import gvcp
 from heliograph.gige.bootstrap import GvcpCapability, Register
 from heliograph.gige.device.bootstrap import TIMESTAMP
-from heliograph.gige.gvcp import Status
+from heliograph.gige.gvcp import Command, Status
 
 Bench = Any  # conftest.py's, which test modules cannot import
 
@@ -67,3 +68,11 @@ def test_stream_has_no_options(bench: Bench, value: int) -> None:
 def test_name_may_fill_its_register(bench: Bench) -> None:
     bench.registers.write(Register.USER_DEFINED_NAME, b"sixteen--letters", now_ns=0)
     assert bench.state.user_name == "sixteen--letters"
+
+
+@pytest.mark.parametrize("name", [b"north\x1b[2J", b"a\nb"])
+def test_a_name_that_would_move_a_cursor_is_refused(bench: Bench, name: bytes) -> None:
+    bench.take_control()
+    payload = gvcp.pack_memory(Register.USER_DEFINED_NAME, name.ljust(16, b"\0"))
+    assert bench.ask(Command.WRITEMEM, payload).status == Status.INVALID_PARAMETER
+    assert bench.state.user_name == "cam-1"

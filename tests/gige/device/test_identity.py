@@ -72,7 +72,7 @@ def test_names_that_fit(name: str) -> None:
     assert check_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["seventeen-letters", "süd-" + "ü" * 7, "a\0b"])
+@pytest.mark.parametrize("name", ["seventeen-letters", "süd-" + "ü" * 7, "a\0b", "a\x1b[2J", "a\nb"])
 def test_names_that_do_not(name: str) -> None:
     with pytest.raises(SettingError, match="at most 16 bytes"):
         check_name(name)

@@ -81,8 +81,9 @@ def _made_up_mac(address: str, serial: str) -> int:
 
 def check_name(name: str) -> str:
     """Give a user-defined name back; raises `SettingError` when it does not fit its register."""
-    if len(name.encode()) > NAME_BYTES or "\0" in name:
+    # Whatever shows a name may be a terminal, and a name may come from anybody on the network.
+    if len(name.encode()) > NAME_BYTES or not name.isprintable():
         raise SettingError(
-            f"{name!r} is no name for a camera: it has at most {NAME_BYTES} bytes of UTF-8, none of them 0"
+            f"{name!r} is no name for a camera: it has at most {NAME_BYTES} bytes of UTF-8, no control characters"
         )
     return name

@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from heliograph.core import FeatureAccessError, FeatureValueError, RemoteProtocolError, RemoteStatusError
+from heliograph.core import FeatureAccessError, FeatureValueError, RemoteProtocolError, RemoteStatusError, SettingError
 from heliograph.gige.gvcp import Status
 
 REGISTER_BYTES = 4
@@ -114,7 +114,7 @@ def status_of(error: Exception) -> Status:
     # A camera that is itself remote may have a status of its own maker, which would mean nothing to our client.
     if isinstance(error, RemoteStatusError) and error.status in list(Status):
         return Status(error.status)
-    if isinstance(error, (FeatureValueError, RemoteProtocolError)):
+    if isinstance(error, (FeatureValueError, RemoteProtocolError, SettingError)):
         return Status.INVALID_PARAMETER
     if isinstance(error, FeatureAccessError):
         return Status.ACCESS_DENIED

@@ -12,6 +12,7 @@ from heliograph.gige.bootstrap import ControlPrivilege, GvcpConfiguration, GvspC
 from heliograph.gige.device.actions import ActionKeys
 from heliograph.gige.device.allow import AllowedNetworks
 from heliograph.gige.device.events import MessageRoute
+from heliograph.gige.device.identity import check_name
 from heliograph.gige.gvcp import ForceIp, Status
 from heliograph.gige.gvsp import datagram_bytes
 
@@ -170,9 +171,9 @@ class DeviceState:
         self.messages.destination = self._reachable(value)
 
     def write_user_name(self, name: str) -> None:
-        """Write the user-defined name."""
+        """Write the user-defined name; raises `SettingError` for one with control characters."""
         if name != self.user_name:
-            self.user_name = name
+            self.user_name = check_name(name)
             self.events.append(NameChanged())
 
     def write_gvcp_configuration(self, value: int) -> None:
