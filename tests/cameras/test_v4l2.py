@@ -270,6 +270,7 @@ def test_settings_are_taken_and_given_back(camera: OpenCvCamera) -> None:
         ("v4l2:///dev/null", CameraNotFoundError, "/dev/null is no video device"),
         ("v4l2://", CameraUrlError, "names no device: write v4l2:///dev/video0"),
         ("v4l2://cam", CameraUrlError, "names no device"),
+        ("v4l2:///dev/video%00", CameraUrlError, "names no device"),
         ("v4l2://0?rate=3", CameraUrlError, "knows no parameter 'rate'"),
     ],
 )

@@ -37,7 +37,10 @@ def without_password(url: str) -> str:
     >>> without_password("rtsp://user:secret@cam.example:8554/main?profile=1")
     'rtsp://cam.example:8554/main?profile=1'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # of no use as a URL, and of no use to whoever looks for a password
+        return url.partition("://")[0] + "://"
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
@@ -89,9 +92,10 @@ class VideoStream:
 
 
 def _host(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")
     except ValueError as error:
         raise CameraUrlError(f"{without_password(url)!r} is no URL: {error}") from None
     if not host:

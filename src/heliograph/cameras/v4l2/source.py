@@ -38,7 +38,7 @@ def device_path(url: CameraUrl) -> str:
     url.check_parameters()
     if url.location.isdecimal():
         return f"/dev/video{url.location}"
-    if not url.location.startswith("/"):
+    if not url.location.startswith("/") or "\0" in url.location:
         raise CameraUrlError(f"{url.text!r} names no device: write v4l2:///dev/video0 or v4l2://0")
     return url.location
 
