@@ -106,6 +106,10 @@ def test_the_stream_goes_on_after_the_server_was_restarted(server: Broadcast, ca
         # The outage alone: half a second, at the 25 frames/s that motion JPEG says or at the 50 of the other.
         assert after.id - before.id >= 10
         assert camera.statistics.dropped_frames >= after.id - before.id - 1
+        assert camera.statistics.reconnects == 1
+        camera.stop()
+        camera.start()
+        assert camera.statistics.reconnects == 1, "counted since it was opened"
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert "is lost, trying again" in caplog.text
     assert "is back after" in caplog.text
@@ -186,7 +190,15 @@ def test_a_host_that_does_not_answer(scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"), [("rtsp://", "names no host"), ("http:///stream", "names no host"), ("http://a:b/", "is no URL")]
+    ("url", "told"),
+    [
+        ("rtsp://", "names no host"),
+        ("http:///stream", "names no host"),
+        ("http://a:b/", "is no URL"),
+        ("http://user:secret@[::1/", "'http://' is no URL"),
+        ("http://a..b/", "is no URL"),
+        ("http://" + "a" * 64 + "/", "is no URL"),
+    ],
 )
 def test_urls_that_name_no_host(url: str, told: str) -> None:
     with pytest.raises(CameraUrlError, match=told):

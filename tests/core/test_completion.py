@@ -9,6 +9,8 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import heliograph
+from heliograph.cameras.calibrated import CalibratedCamera
+from heliograph.core import Geometry, Intrinsics
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.testing.camera import PatternCamera
 
@@ -21,11 +23,12 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell
 
 
 @pytest.mark.parametrize("written", ["camera.features.Exp", 'camera.features["Exp'])
-@pytest.mark.parametrize("kind", ["sim", "gige", "reconnecting"])
+@pytest.mark.parametrize("kind", ["sim", "calibrated", "gige", "reconnecting"])
 def test_features_are_completed(shell: InteractiveShell, written: str, kind: str, address: str) -> None:
-    url = "sim://bench" if kind == "sim" else f"gige://{address}"
+    url = f"gige://{address}" if kind in ("gige", "reconnecting") else "sim://bench"
     with GigeDeviceServer(PatternCamera(), address), heliograph.open(url, reconnect=kind == "reconnecting") as camera:
-        shell.user_ns["camera"] = camera
+        lens = Intrinsics(4000, 4000, 2028, 1520, Geometry.whole(4056, 3040))
+        shell.user_ns["camera"] = CalibratedCamera(camera, lens) if kind == "calibrated" else camera
         with provisionalcompleter():
             offered = [each.text for each in shell.Completer.completions(written, len(written))]
     assert "ExposureTime" in offered

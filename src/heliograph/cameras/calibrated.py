@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class CalibratedCamera(CameraBase):
         """That of the camera."""
         return self._camera.name
 
-    @property
+    @cached_property  # IPython completes behind no plain property
     def features(self) -> Features:
         """Those of the camera."""
         return self._features

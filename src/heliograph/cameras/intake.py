@@ -60,6 +60,8 @@ class Intake:
     def __init__(self, name: str, connect: Callable[[], LiveStream], stream: LiveStream | None = None) -> None:
         self._name = name
         self._connect = connect
+        self.reconnects = 0
+        """Times that the stream was lost and came back."""
         self._frames: deque[Frame] = deque(maxlen=DEPTH)
         self._arrived = threading.Condition()
         self._stop = threading.Event()
@@ -145,6 +147,7 @@ class Intake:
                 self._outage = str(error)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
+                self.reconnects += 1
                 _log.warning("%s is back after %.1f s", self._name, time.monotonic() - begin_s)
                 return stream
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Protocol
 
 from heliograph.cameras.intake import Intake, LiveStream
@@ -66,6 +67,7 @@ class OpenCvCamera(CameraBase):
         self._intake: Intake | None = None
         self._statistics = StreamStatistics()
         self._last_id = 0
+        self._reconnects_before = 0
         self._features = source.features(lambda: self.streaming)
 
     @property
@@ -73,7 +75,7 @@ class OpenCvCamera(CameraBase):
         """The device or the address, without a password."""
         return self._source.name
 
-    @property
+    @cached_property  # IPython completes behind no plain property
     def features(self) -> Features:
         """What the source can be asked and told."""
         return self._features
@@ -81,7 +83,8 @@ class OpenCvCamera(CameraBase):
     @property
     def statistics(self) -> StreamStatistics:
         """Counts of the frames taken since acquisition started."""
-        return self._statistics
+        intake = self._intake
+        return replace(self._statistics, reconnects=self._reconnects_before + (intake.reconnects if intake else 0))
 
     @property
     def streaming(self) -> bool:
@@ -108,6 +111,7 @@ class OpenCvCamera(CameraBase):
         intake, self._intake = self._intake, None
         if intake is not None:
             intake.close()
+            self._reconnects_before += intake.reconnects
 
     def close(self) -> None:
         """Stop, and let the source go."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from concurrent.futures import CancelledError
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class PiCamera(CameraBase):
         """The sensor's model, such as imx477."""
         return self._control.sensor.model
 
-    @property
+    @cached_property  # IPython completes behind no plain property
     def features(self) -> Features:
         """Identity, format, region, binning, mirroring, rate, exposure, gain and white balance."""
         return self._control.features
