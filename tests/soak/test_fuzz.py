@@ -11,8 +11,9 @@ import pytest
 
 from heliograph.testing.peers import namespace_command
 
-# Caches fill up and frame buffers are touched for the first time before half-way; 20 bytes a packet would show.
-MOST_GROWTH_BYTES = 10_000_000
+# Caches fill up and frame buffers are touched for the first time before half-way. A camera that streams keeps pictures
+# for those who ask again, 64 MB at most, and may be told to stream or to stop by any command.
+MOST_GROWTH_BYTES = {"gvcp": 74_000_000, "gvsp": 10_000_000}
 
 
 @pytest.mark.parametrize("protocol", ["gvcp", "gvsp"])
@@ -24,4 +25,4 @@ def test_no_packet_harms(protocol: str, length: Any) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["sent"] == length.packets
-    assert told["end_bytes"] - told["half_bytes"] < MOST_GROWTH_BYTES
+    assert told["end_bytes"] - told["half_bytes"] < MOST_GROWTH_BYTES[protocol]

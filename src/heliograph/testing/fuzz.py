@@ -15,6 +15,7 @@ import random
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator
 
 import heliograph
@@ -25,6 +26,7 @@ from heliograph.gige.gvcp import Command, CommandPacket
 from heliograph.testing.processes import children, private_bytes, served
 
 _BURST = 32
+_RELEASE_S = 20.0
 _COMMANDS = (0, 0xFFFF, *(int(command) for command in Command), *(int(command) + 1 for command in Command))
 _LONGEST_BYTES = 600
 
@@ -84,6 +86,7 @@ def fuzz_gvcp(count: int, seed: int) -> dict[str, object]:
         sockets = [_udp("127.0.0.1") for _ in range(4)]
         for number, datagram in zip(range(count), gvcp_datagrams(seed), strict=False):
             if number == count // 2:
+                _release(sockets, address, bystander)
                 half_bytes = private_bytes(pid)
             if number % 10_000 == 0:
                 _write_privilege(sockets[0], address, ControlPrivilege.CONTROL)
@@ -91,9 +94,8 @@ def fuzz_gvcp(count: int, seed: int) -> dict[str, object]:
             if number % _BURST == 0:
                 # An answer to a bystander shows that the device keeps up, and that it answers.
                 bystander.read_register(Register.VERSION)
-        # Any of them may have control now, and would keep it for as long as an unlucky heartbeat timeout.
+        _release(sockets, address, bystander)
         for sock in sockets:
-            _write_privilege(sock, address, ControlPrivilege.NONE)
             sock.close()
         end_bytes = private_bytes(pid)
         _first_frame(address)
@@ -133,6 +135,17 @@ def _udp(address: str) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((address, 0))
     return sock
+
+
+def _release(sockets: list[socket.socket], address: str, bystander: GigeDevice) -> None:
+    """Give control back, whoever has it, which ends a stream and lets go of the pictures kept for it."""
+    for sock in sockets:
+        # An unlucky heartbeat timeout would keep it for minutes.
+        _write_privilege(sock, address, ControlPrivilege.NONE)
+    deadline_s = time.monotonic() + _RELEASE_S
+    while bystander.read_register(Register.CONTROL_CHANNEL_PRIVILEGE):
+        if time.monotonic() > deadline_s:
+            raise TimeoutError("nobody gives control back")
 
 
 def _write_privilege(sock: socket.socket, address: str, privilege: int) -> None:
