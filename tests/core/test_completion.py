@@ -22,8 +22,17 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell
     InteractiveShell.clear_instance()
 
 
-@pytest.mark.parametrize("written", ["camera.features.Exp", 'camera.features["Exp'])
-@pytest.mark.parametrize("kind", ["sim", "calibrated", "gige", "reconnecting"])
+ATTRIBUTE, KEY = "camera.features.Exp", 'camera.features["Exp'
+
+
+# IPython looks for keys behind no object with a __getattr__ of its own, as a calibrated camera is.
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        *((kind, each) for kind in ("sim", "gige", "reconnecting") for each in (ATTRIBUTE, KEY)),
+        ("calibrated", ATTRIBUTE),
+    ],
+)
 def test_features_are_completed(shell: InteractiveShell, written: str, kind: str, address: str) -> None:
     url = f"gige://{address}" if kind in ("gige", "reconnecting") else "sim://bench"
     with GigeDeviceServer(PatternCamera(), address), heliograph.open(url, reconnect=kind == "reconnecting") as camera:
