@@ -358,14 +358,17 @@ def test_no_frame_in_time_is_an_error_and_takes_no_later_frame(pi: Open, board: 
     assert [camera.grab().id, camera.grab().id] == [1, 2]
 
 
-def test_who_waits_for_a_frame_is_told_when_the_camera_is_stopped(pi: Open, board: Board) -> None:
+@pytest.mark.parametrize("end", [PiCamera.stop, PiCamera.close])
+def test_who_waits_for_a_frame_is_told_when_the_camera_is_stopped(
+    pi: Open, board: Board, end: Callable[[PiCamera], None]
+) -> None:
     camera = pi()
     camera.start()
     board.stalled = True
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(camera.grab, timeout_s=60)
         assert board.waited_for.wait(10)
-        camera.stop()
+        end(camera)
         with pytest.raises(CameraLostError, match="was stopped while a frame was waited for"):
             waiting.result(10)
 

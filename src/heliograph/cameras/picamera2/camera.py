@@ -207,8 +207,10 @@ class PiCamera(CameraBase):
         """Stop, and give the camera back."""
         if not self._closed:
             self._closed = True
-            self._running = False
-            self._picam2.close()
+            try:
+                self.stop()
+            finally:
+                self._picam2.close()
 
     def grab(self, timeout_s: float = 5.0) -> Frame:
         """Give the frame that waits, or the next one.
