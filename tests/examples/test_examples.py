@@ -110,7 +110,10 @@ def test_opencv_loop(served: list[str], tmp_path: Path) -> None:
 
 def test_callback(served: list[str], tmp_path: Path) -> None:
     *lines, statistics = run("callback.py", served[0], "5", folder=tmp_path).splitlines()
-    assert len(lines) >= 5
+    ids = [int(line.split()[0]) for line in lines]
+    # A busy machine renders fewer pictures than the sensor takes.
+    assert ids == sorted(set(ids))
+    assert ids[-1] >= 5
     assert statistics.endswith(") None")
 
 
