@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -22,7 +23,8 @@ class AllowedNetworks:
     (True, False)
     """
 
-    networks: tuple[ipaddress.IPv4Network, ...]
+    networks: tuple[tuple[int, int], ...]
+    """Address and mask of each."""
     chosen: bool
     """True when the owner named them."""
 
@@ -36,16 +38,18 @@ class AllowedNetworks:
         networks = []
         for text in texts or _PRIVATE:
             try:
-                networks.append(ipaddress.IPv4Network(text))
+                network = ipaddress.IPv4Network(text)
             except ValueError as error:
                 raise SettingError(
                     f"{text!r} is no network of IPv4 addresses such as 192.168.1.0/24: {error}"
                 ) from None
+            networks.append((int(network.network_address), int(network.netmask)))
         return cls(tuple(networks), bool(texts))
 
     def __contains__(self, address: str) -> bool:
-        parsed = ipaddress.IPv4Address(address)
-        return any(parsed in network for network in self.networks)
+        # Asked for every datagram, wishes for packets and floods among them: ipaddress takes twice as long and more.
+        number = int.from_bytes(socket.inet_aton(address), "big")
+        return any(number & mask == network for network, mask in self.networks)
 
     def check_own(self, address: str) -> None:
         """Raise `AddressError` for an own address that the whole internet may reach, unless clients were named."""
