@@ -32,7 +32,8 @@ def config(tmp_path: Path) -> Path:
 def test_what_a_sensor_can_do_is_listed(program: Program) -> None:
     ended = program("modes", "sim://test-card?sensor=imx477")
     assert ended.code == 0
-    assert all(word in ended.out for word in ("4056", "most frames/s", "BayerRG12", "Half"))
+    assert all(word in ended.out for word in ("4056", "most frames/s", "BayerRG12", "Half", "NV12"))
+    assert "YCbCr420" not in ended.out
 
 
 def test_json_has_modes_set_ups_and_user_sets(program: Program, network_camera: str) -> None:
@@ -55,6 +56,7 @@ def test_settings_are_saved_and_loaded_by_name(program: Program, network_camera:
     ended = program("modes", network_camera, "--save", "a", "--load", "b")
     assert (ended.code, ended.out) == (5, "")
     assert "not both" in ended.err
+    assert "needs a name" in program("modes", network_camera, "--save", "").err
 
 
 def test_a_file_of_the_reference_system_is_printed_as_ours(program: Program, config: Path) -> None:

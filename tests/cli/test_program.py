@@ -21,6 +21,13 @@ def test_no_words_print_the_commands(program: Callable[..., Any]) -> None:
     assert "serve" in ended.out
 
 
+def test_modes_without_a_camera_prints_its_help_and_nothing_else(program: Callable[..., Any]) -> None:
+    ended = program("modes")
+    assert ended.code == 2
+    assert "Usage" in ended.out + ended.err
+    assert "heliograph: " not in ended.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

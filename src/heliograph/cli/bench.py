@@ -12,6 +12,7 @@ from heliograph.cli.argument import CameraArgument, JsonOption, SetOption, assig
 from heliograph.cli.exit_code import ExitCode
 from heliograph.cli.interruption import stop_on_signals
 from heliograph.cli.table import show
+from heliograph.cli.terminal import short_format
 from heliograph.core import PixelFormat, SettingError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def bench(
         for setting in settings or ():
             name, value = assignment(setting)
             camera.features[name] = value
-        cells = bench(camera, config, lambda done, asked, cell: bar(done, cell.pixel_format, asked), stop)
+        cells = bench(camera, config, lambda done, asked, cell: bar(done, short_format(cell.pixel_format), asked), stop)
     if not cells:
         raise typer.Exit(ExitCode.INTERRUPTED)
     show([asdict(cell) if as_json else _for_people(cell, link_mbit_per_s) for cell in cells], as_json)
@@ -74,7 +75,7 @@ def _for_people(cell: Cell, link_mbit_per_s: float) -> dict[str, Any]:
     }
     lost = ", ".join(f"{number} {what}" for what, number in losses.items() if number)
     return {
-        "format": cell.pixel_format,
+        "format": short_format(cell.pixel_format),
         "size": f"{cell.width_px}x{cell.height_px}",
         "frames/s": f"{cell.frame_rate_hz:.1f}",
         "MB/s": f"{cell.mb_per_s:.1f}",

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 import heliograph
 from heliograph.cli.argument import CameraArgument, JsonOption, camera_url
 from heliograph.cli.table import show
-from heliograph.cli.terminal import shown
+from heliograph.cli.terminal import short_format, shown
 from heliograph.core import Camera, SettingError
 
 
@@ -36,6 +36,8 @@ def show_modes(
 
     if save is not None and load is not None:
         raise SettingError("give --save or --load, not both")
+    if "" in (save, load):
+        raise SettingError("a user set needs a name, for example --save night")
     with heliograph.open(camera_url(cam)) as camera:
         if save is not None:
             typer.echo(shown(f"{save} is saved in {save_user_set(camera, save)}"))
@@ -63,9 +65,14 @@ def _list(camera: Camera, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"modes": modes, "user_sets": sets, "setups": setups}, indent=2, ensure_ascii=False))
         return
-    for rows in (modes, sets or setups):
-        if rows:
-            show(rows)
+    for mode in modes:
+        mode["pixel formats"] = " ".join(map(short_format, str(mode["pixel formats"]).split()))
+    for each in setups:
+        each["PixelFormat"] = short_format(str(each["PixelFormat"]))
+    show(modes)
+    if kept := sets or setups:
+        typer.echo()
+        show(kept)
 
 
 def import_setups(

@@ -63,6 +63,9 @@ def main() -> None:
     try:
         code = app(prog_name="heliograph", standalone_mode=False)
     except typer.TyperException as error:
+        # A group without a word: its help was printed, and is all there is to say.
+        if not error.format_message():
+            sys.exit(error.exit_code)
         _end(error.exit_code, f"{error.format_message().rstrip('.')}; heliograph COMMAND --help lists what there is")
     except HeliographError as error:
         _end(exit_code(error), str(error))
