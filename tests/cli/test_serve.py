@@ -77,7 +77,8 @@ def test_an_address_in_use_is_one_line(serve: Serve, program: Callable[..., Any]
     [
         (["--address", "192.0.2.77"], 4, "192.0.2.77"),
         (["--address", "nonsense"], 4, "nonsense"),
-        (["--name", "a", "--name", "b"], 5, "once for each camera"),
+        (["--name", "a", "--name", "b"], 5, "once for each URL"),
+        (["--state-dir", __file__], 7, "choose another folder"),
         (["--allow", "everybody"], 5, "192.168.1.0/24"),
         (["--name", "a-name-of-more-than-16-bytes"], 5, "16"),
     ],

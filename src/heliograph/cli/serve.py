@@ -17,7 +17,7 @@ import typer
 
 import heliograph
 from heliograph.cameras.modes import presets_for
-from heliograph.core import AddressError, SettingError
+from heliograph.core import AddressError, OutputError, SettingError
 from heliograph.core.state import state_folder
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.gige.interface import interfaces
@@ -53,6 +53,8 @@ def serve(
     """
     _check_count("--name", names, urls)
     _check_count("--address", addresses, urls)
+    if state_dir is not None:
+        _make_folder(state_dir)
     # The thread that sends gives the interpreter away 72 times a frame for a few microseconds; with the usual 5 ms the
     # thread that takes frames would get it so late that a sensor above 200 frames/s runs ahead.
     sys.setswitchinterval(_SWITCH_S)
@@ -86,7 +88,16 @@ def serve(
 
 def _check_count(option: str, given: list[str] | None, urls: list[str]) -> None:
     if given and len(given) != len(urls):
-        raise SettingError(f"{len(urls)} cameras and {len(given)} times {option}: give it once for each camera")
+        raise SettingError(f"URLs: {len(urls)}, {option}: {len(given)}; give it once for each URL")
+
+
+def _make_folder(state_dir: Path) -> None:
+    """Told now, and not when a client saves something; a default that cannot be written serves without memory."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot keep names and user sets in {state_dir} ({error.strerror}): choose another folder"
+        raise OutputError(reason) from error
 
 
 def _start(make_server: Callable[[str], GigeDeviceServer], candidates: list[str]) -> GigeDeviceServer:
