@@ -5,15 +5,16 @@ import threading
 
 import heliograph
 
+url, count = sys.argv[1], int(sys.argv[2])
 enough = threading.Event()
 
 
 def look(frame: heliograph.Frame) -> None:
     print(frame.id, frame.data.mean())
-    if frame.id >= int(sys.argv[2]):
+    if frame.id >= count:
         enough.set()
 
 
-with heliograph.open(sys.argv[1]) as camera, camera.on_frame(look) as subscription:
+with heliograph.open(url) as camera, camera.on_frame(look) as subscription:
     enough.wait(timeout=60)
     print(camera.statistics, subscription.error)
