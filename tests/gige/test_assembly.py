@@ -275,10 +275,10 @@ def test_packets_of_a_memory_with_small_rows(extended: bool) -> None:
     ]
 
 
-def test_the_rest_of_a_frame_is_estimated_from_its_pace_and_the_last_one() -> None:
+def test_packets_gather_for_half_of_the_rest_of_a_frame_by_its_pace_or_that_of_the_last_one() -> None:
     bench = Bench()
     period_ns, packet_ns = 40_000_000, 1_000_000
-    assert bench.assembler.time_left_ns(0) == 0
+    assert bench.assembler.patience_ns(0) == 0
     for frame_id in (1, 2):
         packets = packets_of(frame_id)
         payload = len(packets) - 2
@@ -286,9 +286,9 @@ def test_the_rest_of_a_frame_is_estimated_from_its_pace_and_the_last_one() -> No
             now_ns = frame_id * period_ns + k * packet_ns
             bench.feed_single([packet], now_ns)
             if frame_id == 2 or 2 * k > payload:
-                assert bench.assembler.time_left_ns(now_ns) == max(0, payload - k) * packet_ns
+                assert bench.assembler.patience_ns(now_ns) == max(0, payload - k) * packet_ns // 2
     # Half a frame, and then nothing more: it is not waited for longer than that takes.
     begin_ns = 3 * period_ns
     bench.feed_single(packets_of(3)[:10], begin_ns)
-    assert bench.assembler.time_left_ns(begin_ns) == (payload - 9) * packet_ns
-    assert bench.assembler.time_left_ns(begin_ns + payload * packet_ns) == 0
+    assert bench.assembler.patience_ns(begin_ns) == (payload - 9) * packet_ns // 2
+    assert bench.assembler.patience_ns(begin_ns + payload * packet_ns) == 0

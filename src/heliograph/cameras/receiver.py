@@ -146,8 +146,7 @@ def receive(sock: socket.socket, ring: socket.socket, config: ReceptionConfig) -
                 assembler.read_from(batches.memory)
             now_ns = time.monotonic_ns()
             asking.ask(assembler.handle_timer(now_ns))
-            # Half of what is left, as an estimate may be wrong.
-            wait_ns = min(assembler.time_left_ns(now_ns) // 2, _GATHER_NS)
+            wait_ns = min(assembler.patience_ns(now_ns), _GATHER_NS)
             if patient and drained and wait_ns > _SHORTEST_NS:
                 time.sleep(wait_ns / 1e9)
 

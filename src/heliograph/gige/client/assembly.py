@@ -31,6 +31,8 @@ _SILENCE_NS = 40_000_000
 _PROBE_PACKETS = 64
 # Blocks lost without a trace that are asked for; a longer gap is a camera that left frames out, or a stray packet.
 _LOST_BLOCKS = 3
+# Packets that may gather: to take more of them at once saves little, and a fast stream would be overtaken by its own.
+_MOST_GATHERED = 1000
 # Of a batch in more runs than this, each of some 20 us, single packets are sorted out by one fancy index.
 _MOST_RUNS = 16
 
@@ -104,16 +106,17 @@ class FrameAssembler(Generic[SlotT]):
         self._memory = memory
         self._rows = memory[:, : runs * self._row_bytes].reshape(len(memory), runs, self._row_bytes)
 
-    def time_left_ns(self, now_ns: int) -> int:
-        """Estimate how long the rest of the newest block will take, by what has arrived of it and the one before."""
+    def patience_ns(self, now_ns: int) -> int:
+        """Give how long packets may gather without making their frame late, by its pace or that of the one before."""
         block = self._blocks.get(self._numbers.newest_id)
         if block is None:
             return 0
         # Few packets tell little, since they came together.
         if 2 * block.highest > block.expected:
             self._packet_ns = (block.last_ns - block.begun_ns) / block.highest
-        rest_ns = max(0, block.expected - block.highest) * self._packet_ns
-        return max(0, int(rest_ns) - (now_ns - block.last_ns))
+        rest_ns = int(max(0, block.expected - block.highest) * self._packet_ns) - (now_ns - block.last_ns)
+        # Half of what is left, as an estimate may be wrong.
+        return max(0, min(rest_ns // 2, int(_MOST_GATHERED * self._packet_ns)))
 
     def receive(self, lengths: npt.NDArray[np.uint32], segments: npt.NDArray[np.int32], now_ns: int) -> None:
         """Take a batch of datagrams, one at least, that lie in `memory`."""
