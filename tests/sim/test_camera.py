@@ -1,12 +1,13 @@
 """The camera against its own true times, on a clock that the test moves."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from heliograph.core import Clock, FeatureAccessError, Frame, FrameTimeoutError
+from heliograph.core import CameraLostError, Clock, FeatureAccessError, Frame, FrameTimeoutError, StreamStatistics
 from heliograph.sim.camera import Oscillator, SimCamera
 from heliograph.sim.clock import ManualClock
 from heliograph.sim.rendering import Renderer
@@ -40,6 +41,46 @@ def test_a_frame_is_given_when_its_last_row_has_been_exposed(dawn: SimCamera, cl
     frame = dawn.grab()
     assert clock.now_ns() == frame.timestamp_ns + 239 * 20_000 + 3_000_000
     assert frame.exposure_us == 3_000
+
+
+class Interrupting(ManualClock):
+    """Does something else while somebody sleeps for the third time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeps = 0
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def sleep_until_ns(self, time_ns: int) -> None:
+        self.sleeps += 1
+        if self.sleeps == 3:
+            self.meanwhile()
+        super().sleep_until_ns(time_ns)
+
+
+def test_a_frame_that_waits_for_a_series_that_ends_is_one_of_the_next(small: SensorModel) -> None:
+    clock = Interrupting()
+    camera = SimCamera("dawn", Renderer(DawnScene(1.0), small, seed=1), small, clock)
+
+    def restart() -> None:
+        camera.stop()
+        camera.start()
+
+    clock.meanwhile = restart
+    before, after = taken(camera, 2), taken(camera, 2)
+    assert [frame.id for frame in (*before, *after)] == [1, 2, 1, 2]
+    assert after[1].timestamp_ns - after[0].timestamp_ns == pytest.approx(1e9 / small.default_rate_hz, abs=1e5)
+    assert camera.statistics == StreamStatistics(frames=2)
+
+
+def test_who_waits_for_a_frame_is_told_when_the_sensor_stops(small: SensorModel) -> None:
+    clock = Interrupting()
+    camera = SimCamera("dawn", Renderer(DawnScene(1.0), small, seed=1), small, clock)
+    clock.meanwhile = camera.stop
+    taken(camera, 2)
+    with pytest.raises(CameraLostError, match="dawn was stopped by another thread"):
+        camera.grab()
+    assert not camera.streaming
 
 
 def test_rows_are_exposed_a_line_time_after_each_other(small: SensorModel, clock: ManualClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 from heliograph.core import (
     Access,
     CameraBase,
+    CameraLostError,
     Feature,
     FeatureKind,
     Frame,
@@ -101,6 +103,8 @@ class SimCamera(CameraBase):
         self._thermometer = Thermometer(seed, self._clock.now_ns())
         self._acquisition_start_ns = 0
         self._sequence: FrameSequence | None = None
+        # A frame of before a stop must not count as one of the series that has begun since.
+        self._counting = threading.Lock()
         self._last_id = self._frames = self._dropped_frames = 0
         identity = {
             "DeviceVendorName": "Heliograph",
@@ -152,12 +156,14 @@ class SimCamera(CameraBase):
         start_ns = self._acquisition_start_ns + oscillator.phase_ns
         period_ns, line_ns = 1e9 / rate_hz(self._model, settings), line_time_ns(self._model, settings)
         timeline = Timeline(start_ns, period_ns, oscillator.drift_ppm, line_time_ns=line_ns)
-        sequence = self._sequence = FrameSequence(timeline, self._model.pipeline_frames)
-        self._history = SettingsHistory(settings)
-        self._retime_steering(settings)
-        if self._steering:
-            self._steering.restart()
-        self._last_id = self._frames = self._dropped_frames = 0
+        sequence = FrameSequence(timeline, self._model.pipeline_frames)
+        with self._counting:
+            self._sequence = sequence
+            self._history = SettingsHistory(settings)
+            self._retime_steering(settings)
+            if self._steering:
+                self._steering.restart()
+            self._last_id = self._frames = self._dropped_frames = 0
         return sequence
 
     def stop(self) -> None:
@@ -171,7 +177,7 @@ class SimCamera(CameraBase):
     def grab(self, timeout_s: float = 5.0) -> Frame:
         """Give the sensor's next frame when its last row is read out.
 
-        Raises `FrameTimeoutError` when that is too late.
+        Raises `FrameTimeoutError` when that is too late, `CameraLostError` when another thread stops the sensor.
         """
         return self._taken(timeout_s, self._model.buffers)
 
@@ -194,9 +200,8 @@ class SimCamera(CameraBase):
         # Rendered while the sensor exposes: its pixels follow from its number and its settings and from nothing else.
         data = self._pictures.picture(settings, frame_id, start_ns - self._acquisition_start_ns, start_ns)
         self._clock.sleep_until_ns(ready_ns)
-        self._dropped_frames += frame_id - self._last_id - 1
-        self._last_id = frame_id
-        self._frames += 1
+        if not self._count(sequence, frame_id):
+            return self._taken(timeout_s, buffers)
         stamp_ns = start_ns + self._stamp_error_ns(frame_id)
         self._meter(settings)
         self._steer(sequence, stamp_ns)
@@ -213,6 +218,17 @@ class SimCamera(CameraBase):
             temperature_c=self._thermometer.celsius(start_ns),
             metadata={"true_time_ns": start_ns, **self._pictures.truth(start_ns - self._acquisition_start_ns)},
         )
+
+    def _count(self, sequence: FrameSequence, frame_id: int) -> bool:
+        """Count a frame; False when its series has ended and another one begun."""
+        with self._counting:
+            if self._sequence is None:
+                raise CameraLostError(f"{self._name} was stopped by another thread")
+            if self._sequence is sequence:
+                self._dropped_frames += frame_id - self._last_id - 1
+                self._last_id = frame_id
+                self._frames += 1
+            return self._sequence is sequence
 
     def _change(self, sequence: FrameSequence, settings: SensorSettings, now_ns: int) -> None:
         """Give frames that begin after this other settings, and another period once it has passed the pipeline."""
