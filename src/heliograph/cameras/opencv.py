@@ -126,24 +126,24 @@ class OpenCvCamera(CameraBase):
 
         Raises `FrameTimeoutError`, or `CameraLostError` when the camera is away for so long.
         """
-        return self._count(self._running().arriving(timeout_s))
+        return self._counted(lambda intake: intake.arriving(timeout_s))
 
     def _next(self, timeout_s: float) -> Frame:
-        return self._count(self._running().oldest(timeout_s))
+        return self._counted(lambda intake: intake.oldest(timeout_s))
 
     def _latest(self, timeout_s: float) -> Frame:
-        return self._count(self._running().newest(timeout_s))
+        return self._counted(lambda intake: intake.newest(timeout_s))
 
-    def _running(self) -> Intake:
+    def _counted(self, take: Callable[[Intake], Frame]) -> Frame:
         self.start()
         intake = self._intake
         if intake is None:
             raise CameraLostError(f"{self.name} was stopped by another thread")
-        return intake
-
-    def _count(self, frame: Frame) -> Frame:
-        gap = frame.id - self._last_id - 1 if self._last_id else 0
-        counts = self._statistics
-        self._last_id = frame.id
-        self._statistics = replace(counts, frames=counts.frames + 1, dropped_frames=counts.dropped_frames + gap)
+        frame = take(intake)
+        # One of before a stop is none of the series that has begun since.
+        if intake is self._intake:
+            gap = frame.id - self._last_id - 1 if self._last_id else 0
+            counts = self._statistics
+            self._last_id = frame.id
+            self._statistics = replace(counts, frames=counts.frames + 1, dropped_frames=counts.dropped_frames + gap)
         return frame
