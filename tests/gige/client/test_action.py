@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ from heliograph.core import AddressError, Camera, SettingError
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.testing.addresses import loopback_address
 from heliograph.testing.camera import PatternCamera
+from heliograph.testing.peers import namespace_command, require
 
 DEVICE_KEY, GROUP_KEY = 0x1234, 0x7
 
@@ -72,3 +75,25 @@ def test_a_broadcast_reaches_the_cameras_of_the_chosen_interface(
     monkeypatch.setenv("HELIOGRAPH_INTERFACES", "127.0.0.1")
     answers = heliograph.fire_action(DEVICE_KEY, GROUP_KEY)
     assert answers == {address: "SUCCESS" for address, _ in waiting}
+
+
+FORBIDDEN = """
+import subprocess, sys, heliograph
+rule = "add table ip t; add chain ip t out { type filter hook output priority 0; policy drop; }"
+subprocess.run([sys.argv[1], rule], check=True)
+for address in ("255.255.255.255", "127.0.0.1"):
+    try:
+        heliograph.fire_action(1, 1, address=address)
+    except heliograph.core.AddressError as error:
+        print(error)
+"""
+
+
+def test_a_firewall_that_forbids_it_is_told() -> None:
+    script = 'ip link set lo up && exec "$@"'
+    words = ["sh", "-c", script, "sh", sys.executable, "-c", FORBIDDEN, require("nft")]
+    done = subprocess.run([*namespace_command(), *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (
+        done.stdout.splitlines() == ["no action can be sent: Operation not permitted; does a firewall forbid it?"] * 2
+    )

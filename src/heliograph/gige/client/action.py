@@ -48,12 +48,18 @@ def fire_action(
     request_id = next(_request_ids) % 0xFFFF + 1
     datagram = ActionCommand(device_key, group_key, group_mask, at_ns).pack(request_id)
     with contextlib.ExitStack() as stack:
-        asking = []
+        asking: list[socket.socket] = []
+        refused: OSError | None = None
         for target in [address] if isinstance(address, str) else address:
             for own in _ways_to(target):
                 sock = stack.enter_context(sockets.open_client(own))
-                sock.sendto(datagram, (target, PORT))
-                asking.append(sock)
+                try:
+                    sock.sendto(datagram, (target, PORT))
+                    asking.append(sock)
+                except OSError as error:  # one interface of several may have a firewall
+                    refused = error
+        if refused and not asking:
+            raise AddressError(f"no action can be sent: {refused.strerror}; does a firewall forbid it?") from refused
         return _answers(asking, request_id, timeout_s)
 
 
