@@ -13,6 +13,7 @@ import pytest
 from heliograph import cameras
 from heliograph.core import (
     Camera,
+    CameraBusyError,
     CameraLostError,
     Feature,
     FeatureAccessError,
@@ -39,6 +40,13 @@ class Fragile(PatternCamera):
         return super().grab(timeout_s)
 
 
+class Elsewhere(PatternCamera):
+    """Streams to somebody else alone."""
+
+    def grab(self, timeout_s: float = 5.0) -> Frame:
+        raise CameraBusyError("pattern streams to 192.168.1.9 alone")
+
+
 def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
@@ -62,6 +70,12 @@ def test_it_holds_the_newest_frame_and_says_that_there_is_one(viewed: ViewedCame
     assert view.frame is not None
     until(lambda: viewed.view.frame is not view.frame)
     forget()
+
+
+def test_a_camera_that_somebody_else_has_is_not_lost() -> None:
+    with ViewedCamera(Elsewhere) as viewed:
+        until(lambda: "192.168.1.9" in viewed.view.message)
+        assert viewed.view.state is ViewState.WAITING
 
 
 def test_a_lost_camera_is_opened_again() -> None:
@@ -138,12 +152,13 @@ def test_a_refused_value_is_the_cameras_own_error(viewed: ViewedCamera) -> None:
         viewed.ask(lambda camera: change(camera, "ExposureTime", 1e9)).result(10)
 
 
-def test_the_stream_is_not_stopped_by_hand(viewed: ViewedCamera) -> None:
+@pytest.mark.parametrize("name", ["AcquisitionStop", "GevSCPHostPort", "GevCCP"])
+def test_the_stream_is_not_stopped_by_hand(viewed: ViewedCamera, name: str) -> None:
     def stop(camera: Camera) -> None:
         features = camera.features
         assert isinstance(features, LocalFeatures)
-        features.add(Feature("AcquisitionStop", FeatureKind.COMMAND))
-        change(camera, "AcquisitionStop", None)
+        features.add(Feature(name, FeatureKind.COMMAND))
+        change(camera, name, None)
 
     with pytest.raises(FeatureAccessError, match="belongs to the stream"):
         viewed.ask(stop).result(10)

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from heliograph.core import Camera, CameraLostError, Frame, FrameTimeoutError, HeliographError, StreamStatistics
+from heliograph.core import (
+    Camera,
+    CameraBusyError,
+    CameraLostError,
+    Frame,
+    FrameTimeoutError,
+    HeliographError,
+    StreamStatistics,
+)
 
 _TIMEOUT_S = 2.0
 _RETRIES_S = (0.2, 0.5, 1.0, 2.0)
@@ -26,7 +34,7 @@ class ViewState(StrEnum):
 
     LIVE = "live"
     WAITING = "waiting"
-    """It is there and sends nothing."""
+    """It is there and sends nothing, or nothing to us."""
     LOST = "lost"
     """It is opened again as soon as it answers."""
     ENDED = "ended"
@@ -119,7 +127,9 @@ class ViewedCamera:
                 self._tell(ViewState.WAITING, str(error))
             except HeliographError as error:
                 self._leave()
-                self._tell(ViewState.LOST, str(error))
+                # A camera that somebody else has, or streams to himself alone, is there.
+                busy = isinstance(error, CameraBusyError)
+                self._tell(ViewState.WAITING if busy else ViewState.LOST, str(error))
                 self._ended.wait(_RETRIES_S[min(attempt, len(_RETRIES_S) - 1)])
                 attempt += 1
 

@@ -10,8 +10,8 @@ from heliograph.core import Access, Camera, CameraLostError, Feature, FeatureAcc
 
 # Beyond this a number of JavaScript is no longer exact.
 _EXACT = 2**53
-# Starting and stopping the stream is done by whoever takes frames.
-_OWN = ("AcquisitionStart", "AcquisitionStop", "TLParamsLocked")
+# Starting and stopping the stream, and where it goes, is done by whoever takes frames.
+_OWN = ("AcquisitionStart", "AcquisitionStop", "TLParamsLocked", "GevCCP", "GevSCDA", "GevSCPHostPort")
 
 
 def describe(camera: Camera, names: Iterable[str] | None = None) -> list[dict[str, Any]]:

@@ -319,7 +319,7 @@ function showFrame() {
   const span = shownTimes.at(-1) - shownTimes[0];
   const facts = {
     "Size": `${frame.width} × ${frame.height}`,
-    "Format": frame.format,
+    "Format": SHORT[frame.format] ?? frame.format,
     "Exposure": shown(frame.exposure_us, 0, "µs") ?? fromFeature("ExposureTime", 0, "µs"),
     "Gain": shown(frame.gain_db, 2, "dB") ?? fromFeature("Gain", 2, "dB"),
     "Start of exposure": clockTime(frame),
@@ -438,6 +438,8 @@ const LABELS = {
   ExposureTime: "Exposure", ExposureAuto: "auto", Gain: "Gain", GainAuto: "auto",
   AcquisitionFrameRate: "Frame rate", AcquisitionFrameRateEnable: "limit", PixelFormat: "Pixel format",
 };
+// What people call the formats with the longest names.
+const SHORT = { YCbCr420_8_YY_CbCr_Semiplanar: "NV12", YCbCr420_8_YY_CrCb_Semiplanar: "NV21" };
 // What goes into the row of the feature that it makes automatic.
 const WITH = { ExposureAuto: "ExposureTime", GainAuto: "Gain", AcquisitionFrameRateEnable: "AcquisitionFrameRate" };
 const FRONT_MS = 1000;
@@ -601,7 +603,7 @@ class Face {
   fill(select, feature) {
     const entries = feature.entries.includes(feature.value) || feature.value === null ? feature.entries : [feature.value, ...feature.entries];
     if (entries.join() !== [...select.options].map((option) => option.value).join()) {
-      select.replaceChildren(...entries.map((entry) => make("option", { value: entry, textContent: entry })));
+      select.replaceChildren(...entries.map((entry) => make("option", { value: entry, textContent: SHORT[entry] ?? entry })));
     }
     select.value = feature.value ?? "";
   }
