@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +92,15 @@ def test_memory_that_a_driver_has_lent_is_not_kept(link: Link) -> None:
     while sender.answer():
         pass
     assert [packet[4:] for packet in waiting(link[1])] == [packet[4:] for packet in sent]
+
+
+def test_a_part_of_something_large_is_kept_alone(link: Link) -> None:
+    large = np.zeros((1000, 100), np.uint8)
+    sender = sender_of(link)
+    sender.send(Frame(large[:60], PixelFormat.Mono8, 1, 0), 1)
+    gone = weakref.ref(large)
+    del large
+    assert gone() is None
 
 
 def test_pacing_holds_the_throughput_limit(link: Link) -> None:

@@ -65,6 +65,28 @@ def test_a_kernel_that_cannot_cut_gets_packets_one_by_one(sockets: Any, code: in
     assert calls[1] == MOST_PACKETS, "it is asked once whether it can"
 
 
+def test_an_address_that_is_gone_for_a_moment_says_nothing_about_cutting(sockets: Any) -> None:
+    source, host = sockets
+    transmitter = Transmitter(source, host.getsockname(), 1472)
+    real, calls = transmitter._sendmmsg, []
+
+    def gone_at_first(descriptor: int, at: int, count: int, flags: int) -> int:
+        calls.append(count)
+        if len(calls) <= 2:
+            ctypes.set_errno(errno.EINVAL)
+            return -1
+        return int(real(descriptor, at, count, flags))
+
+    transmitter._sendmmsg = gone_at_first  # type: ignore[assignment]  # in place of a function of C
+    packets = PayloadPackets(3000, 1500)
+    packets.fill(np.zeros(3000, np.uint8), 1)
+    with pytest.raises(OSError, match="Invalid argument"):
+        transmitter.send(next(packets.runs(9)))
+    wanted, came = sent(transmitter, host, 200_000)
+    assert came == wanted
+    assert calls[2:] == [1] * 4, "whole runs again"
+
+
 def test_an_interrupted_call_is_made_again(sockets: Any) -> None:
     source, host = sockets
     transmitter = Transmitter(source, host.getsockname(), 1472)

@@ -190,9 +190,12 @@ class StreamSender:
 
 
 def _kept_bytes(data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Give a picture as flat bytes that may be kept: memory that a driver has lent is copied, so that it goes back."""
+    """Give a picture as flat bytes that may be kept: memory that a driver has lent is copied, so that it goes back.
+
+    So is a small part of something large, all of which would be kept with it.
+    """
     flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
     owner: Any = flat
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
-    return flat if owner.flags.owndata else flat.copy()
+    return flat if owner.flags.owndata and owner.nbytes <= 2 * flat.nbytes else flat.copy()

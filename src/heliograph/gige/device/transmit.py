@@ -58,6 +58,8 @@ class Transmitter:
         sent = 0
         while sent < run.count:
             sent += self._call(sent, run.count - sent)
+        # Only what goes uncut has shown that nobody can cut: an address that is gone for a moment is refused alike.
+        self._segments = self._segments and run.count == 1
 
     def _send_whole(self, run: PacketRun) -> bool:
         """Send a run in one message; False where nobody can cut it."""
@@ -68,8 +70,8 @@ class Transmitter:
         except OSError as error:
             if error.errno not in _NO_SEGMENTATION:
                 raise
-            self._segments = False
-        return self._segments
+            return False
+        return True
 
     def _call(self, first: int, count: int) -> int:
         at = self._messages_at + first * _MESSAGE.size
