@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,18 @@ import numpy as np
 import pytest
 
 from heliograph import cameras
-from heliograph.core import CalibrationError, FeatureAccessError, Geometry, Intrinsics, SourceNotFoundError
+from heliograph.cameras.calibrated import CalibratedCamera
+from heliograph.core import (
+    CalibrationError,
+    CameraLostError,
+    FeatureAccessError,
+    Frame,
+    Geometry,
+    Intrinsics,
+    SourceNotFoundError,
+)
 from heliograph.core.state import calibration_file
+from heliograph.testing.camera import PatternCamera
 
 LENS = Intrinsics(fx=1700.0, fy=1700.0, cx=1010.0, cy=770.0, k1=-0.1, geometry=Geometry.whole(2028, 1520))
 
@@ -40,6 +51,28 @@ def test_settings_applied_while_frames_stream_change_those_that_follow(file: Pat
         assert lens.geometry == Geometry.of(camera.features)
         assert lens.geometry.offset_x == 32
         assert lens.geometry.reverse_x
+
+
+class Interrupted(PatternCamera):
+    """Tells whoever waits for a frame while it is stopped, also when it was started again since."""
+
+    def grab(self, timeout_s: float = 5.0) -> Frame:
+        starts = self.starts
+        frame = super().grab(timeout_s)
+        if self.starts != starts:
+            raise CameraLostError("it was stopped by another thread")
+        return frame
+
+
+def test_callbacks_go_on_over_settings_that_interrupt_who_waits() -> None:
+    lens = Intrinsics(600.0, 600.0, 320.0, 240.0, Geometry.whole(640, 480))
+    seen: queue.Queue[Frame] = queue.Queue()
+    with CalibratedCamera(Interrupted(rate_hz=20), lens) as camera, camera.on_frame(seen.put) as subscription:
+        assert seen.get(timeout=10).pixel_format.name == "Mono8"
+        camera.apply({"PixelFormat": "BGR8"})
+        while (frame := seen.get(timeout=10)).pixel_format.name != "BGR8":
+            assert subscription.error is None
+        assert frame.intrinsics == lens
 
 
 @pytest.mark.parametrize("name", ["OffsetX", "ReverseY"])

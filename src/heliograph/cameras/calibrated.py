@@ -12,12 +12,14 @@ from heliograph.core import (
     CalibrationError,
     Camera,
     CameraBase,
+    CameraLostError,
     Feature,
     FeatureAccessError,
     Features,
     FeatureValue,
     Frame,
     FramePolicy,
+    FrameTimeoutError,
     Geometry,
     Intrinsics,
     StreamStatistics,
@@ -100,14 +102,18 @@ class CalibratedCamera(CameraBase):
     def frames(self, count: int | None = None, timeout_s: float = 5.0, policy: FramePolicy = "all") -> Iterator[Frame]:
         """Give frame after frame, with intrinsics."""
         self.start()
-        taken, before = 0, -1
-        # The camera's own series ends where settings stop the stream only to start it again; a replay's ends for good.
-        while taken > before and self._runs():
-            before = taken
-            for frame in self._camera.frames(None if count is None else count - taken, timeout_s, policy):
-                taken += 1
-                yield self._stamped(frame)
-            if taken == count:
+        taken = 0
+        while self._runs():
+            before, restarts = taken, self._restarts
+            try:
+                for frame in self._camera.frames(None if count is None else count - taken, timeout_s, policy):
+                    taken += 1
+                    yield self._stamped(frame)
+            except (CameraLostError, FrameTimeoutError):
+                if self._runs() and self._restarts == restarts:
+                    raise
+            # The camera's own series ends where settings stop the stream only to start it again; a replay's for good.
+            if taken == count or (taken == before and self._restarts == restarts):
                 return
 
     def _stamped(self, frame: Frame) -> Frame:
