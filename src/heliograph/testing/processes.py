@@ -10,6 +10,7 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -23,8 +24,15 @@ def served(*urls: str, addresses: Sequence[str] = ()) -> Iterator[tuple[list[str
     """
     program = str(Path(sysconfig.get_path("scripts")) / "heliograph")
     options = [word for address in addresses for word in ("--address", address)]
-    command = [program, "serve", *urls, *options, "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+    # Names and user sets of its own: what somebody saved on this machine must not change what is measured.
+    with (
+        TemporaryDirectory() as state,
+        subprocess.Popen(
+            [program, "serve", *urls, *options, "--json", "--state-dir", state],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as server,
+    ):
         try:
             lines = [json.loads(server.stdout.readline()) for _ in urls] if server.stdout else []
             yield [line["address"] for line in lines], server.pid
