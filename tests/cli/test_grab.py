@@ -34,3 +34,8 @@ def test_a_setting_is_made_first(program: Callable[..., Any], camera: str, tmp_p
     assert ended.code == 5
     assert "AcquisitionFrameRate" in ended.err
     assert not (tmp_path / "a.png").exists()
+
+
+def test_the_format_is_told_by_its_short_name(program: Callable[..., Any], tmp_path: Path) -> None:
+    settings = ("--set", "PixelFormat=NV12", "--set", "Width=64", "--set", "Height=64")
+    assert "64x64 NV12" in program("grab", "sim://bench", *settings, "-o", str(tmp_path / "a.png")).out

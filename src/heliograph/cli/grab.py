@@ -9,6 +9,7 @@ import typer
 
 import heliograph
 from heliograph.cli.argument import CameraArgument, SetOption, assignment, camera_url
+from heliograph.cli.terminal import short_format
 from heliograph.core.picture import check_picture_path, save_picture
 
 
@@ -27,4 +28,4 @@ def grab(
         frame = camera.grab(timeout_s)
         save_picture(frame, output)
     loss = f", {frame.missing_packets} packets missing" if frame.missing_packets else ""
-    typer.echo(f"{output}: {frame.width}x{frame.height} {frame.pixel_format.name}{loss}")
+    typer.echo(f"{output}: {frame.width}x{frame.height} {short_format(frame.pixel_format.name)}{loss}")

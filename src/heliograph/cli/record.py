@@ -12,7 +12,7 @@ import heliograph
 from heliograph.cli.argument import CameraArgument, SetOption, assignment, camera_url
 from heliograph.cli.exit_code import ExitCode
 from heliograph.cli.interruption import stop_on_signals
-from heliograph.cli.terminal import shown
+from heliograph.cli.terminal import short_format, shown
 
 if TYPE_CHECKING:
     from heliograph.desk.record import Recording
@@ -58,7 +58,7 @@ def _losses(state: Recording) -> str:
 def _tell(recording: Recording) -> None:
     if not recording.frames:
         raise typer.Exit(ExitCode.INTERRUPTED)
-    size = f"{recording.width_px}x{recording.height_px} {recording.pixel_format}"
+    size = f"{recording.width_px}x{recording.height_px} {short_format(recording.pixel_format)}"
     rate_hz = (recording.frames - 1) / recording.duration_s if recording.duration_s else 0.0
     told = f"{recording.path}: {recording.frames} frames of {size}, {rate_hz:.1f}/s"
     typer.echo(shown(", ".join(filter(None, (told, _losses(recording))))))
