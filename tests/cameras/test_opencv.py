@@ -209,6 +209,11 @@ def test_a_password_with_an_at_sign_is_hidden_whole() -> None:
     assert without_password("rtsp://a:p@ss@host/x") == "rtsp://host/x"
 
 
+def test_a_password_among_the_parameters_is_hidden() -> None:
+    shown = without_password("http://host/v.cgi?user=a&Password=p%20w&size=2&access_token=t")
+    assert shown == "http://host/v.cgi?user=a&Password=***&size=2&access_token=***"
+
+
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     file = tmp_path / "film.avi"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import time
 import zlib
@@ -28,20 +29,23 @@ _OPEN_TIMEOUT_MS = 5_000
 # A camera that is silent for so long is opened again.
 _READ_TIMEOUT_MS = 5_000
 _HIGHEST_RATE_HZ = 1_000.0
+# Many cameras take them as parameters.
+_SECRET = re.compile(r"(?i)((?:^|&)[^&=]*(?:pass|pwd|secret|token|auth|key)[^&=]*=)[^&]*")
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
 def without_password(url: str) -> str:
     """Give the URL as it may be shown.
 
-    >>> without_password("rtsp://user:secret@cam.example:8554/main?profile=1")
-    'rtsp://cam.example:8554/main?profile=1'
+    >>> without_password("rtsp://user:secret@cam.example:8554/main?profile=1&pwd=secret")
+    'rtsp://cam.example:8554/main?profile=1&pwd=***'
     """
     try:
         parts = urlsplit(url)
     except ValueError:  # of no use as a URL, and of no use to whoever looks for a password
         return url.partition("://")[0] + "://"
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    query = _SECRET.sub(r"\1***", parts.query)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
 
 
 class VideoStream:
