@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import heliograph
 from heliograph.cameras.picamera2 import open_camera
+from heliograph.cameras.picamera2.buffer import picture
 from heliograph.cameras.picamera2.camera import PiCamera
 from heliograph.cameras.picamera2.timing import boottime_ahead_ns
 from heliograph.cameras.url import CameraUrl
@@ -371,6 +373,31 @@ def test_who_waits_for_a_frame_is_told_when_the_camera_is_stopped(
         end(camera)
         with pytest.raises(CameraLostError, match="was stopped while a frame was waited for"):
             waiting.result(10)
+
+
+def test_a_buffer_is_copied_to_its_end_before_the_camera_is_stopped(pi: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = pi()
+    copying, stopped = threading.Event(), threading.Event()
+
+    def slowly(*words: Any) -> Any:
+        copying.set()
+        assert not stopped.wait(0.2)
+        return picture(*words)
+
+    monkeypatch.setattr("heliograph.cameras.picamera2.camera.picture", slowly)
+    stop = camera._picam2.stop
+
+    def told() -> None:
+        stopped.set()
+        stop()
+
+    monkeypatch.setattr(camera._picam2, "stop", told)
+    with ThreadPoolExecutor(1) as thread:
+        taking = thread.submit(camera.grab)
+        assert copying.wait(10)
+        camera.stop()
+        assert taking.result(10).id == 1
+    assert stopped.is_set()
 
 
 def test_serving_needs_numpy_and_next_to_nothing() -> None:

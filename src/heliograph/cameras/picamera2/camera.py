@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from concurrent.futures import CancelledError
 from functools import cached_property
 from typing import Any
@@ -64,6 +65,8 @@ class PiCamera(CameraBase):
         self._times_ns: tuple[float, ...] = ()
         self._steering = self._steered()
         self._statistics = StreamStatistics()
+        # Buffers are libcamera's: they go when another thread stops the camera to set it another way.
+        self._copying = threading.Lock()
         self._last_id = 0
         self._last_start_ns: int | None = None
 
@@ -201,7 +204,8 @@ class PiCamera(CameraBase):
             self._running = False
             # Whoever waits for a frame is told; and a stop would wait behind him for a frame that may never come.
             self._picam2.cancel_all_and_flush()
-            self._picam2.stop()
+            with self._copying:
+                self._picam2.stop()
 
     def close(self) -> None:
         """Stop, and give the camera back."""
@@ -218,16 +222,22 @@ class PiCamera(CameraBase):
         Raises `FrameTimeoutError`, and `CameraLostError` when another thread stops the camera meanwhile.
         """
         self.start()
+        layout = self._layout
         request = self._request(timeout_s)
         try:
-            metadata = request.get_metadata()
-            mapped = importlib.import_module("picamera2").MappedArray(request, self._stream, reshape=False, write=False)
-            with mapped as buffer:
-                pixel_format = self._control.settings.pixel_format
-                data = picture(np.asarray(buffer.array), self._layout, self._region, pixel_format)
+            with self._copying:
+                if not self._running or self._layout is not layout:
+                    raise CameraLostError(f"{self.name} was stopped while a frame was waited for")
+                metadata, data = request.get_metadata(), self._copied(request)
         finally:
             request.release()
         return self._frame(data, metadata)
+
+    def _copied(self, request: Any) -> Any:
+        mapped = importlib.import_module("picamera2").MappedArray(request, self._stream, reshape=False, write=False)
+        with mapped as buffer:
+            pixel_format = self._control.settings.pixel_format
+            return picture(np.asarray(buffer.array), self._layout, self._region, pixel_format)
 
     def _request(self, timeout_s: float) -> Any:
         job = self._picam2.capture_request(wait=False)
