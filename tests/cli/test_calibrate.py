@@ -33,6 +33,7 @@ def test_pictures_become_a_file_and_a_pose(program: Callable[..., Any], views: P
     assert ended.code == 0, ended.err
     (told,) = json.loads(ended.out)
     lens = Intrinsics.load(file)
+    assert lens.serial == ""
     assert lens.fx == pytest.approx(LENS.fx, rel=0.01)
     assert told["fx"] == pytest.approx(lens.fx, abs=1e-3)
     assert told["file"] == str(file)

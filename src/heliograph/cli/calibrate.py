@@ -61,11 +61,14 @@ def calibrate(
     if pose:
         _show_pose(cam, board, calibration, output, settings, timeout_s, as_json)
         return
+    replayed = camera_url(cam).startswith(("replay:", "file:"))
     with _opened(cam, settings) as camera:
-        serial = str(camera.features["DeviceSerialNumber"]) if "DeviceSerialNumber" in camera.features else ""
+        # A replay's serial number is that of its files, not of the camera that took the pictures.
+        known = "DeviceSerialNumber" in camera.features and not replayed
+        serial = str(camera.features["DeviceSerialNumber"]) if known else ""
         path = _path(output, serial)
         geometry = Geometry.of(camera.features)
-        collector = _collect(camera, board, views, timeout_s, live=not camera_url(cam).startswith(("replay:", "file:")))
+        collector = _collect(camera, board, views, timeout_s, live=not replayed)
     found = collector.calibrate(geometry, "" if serial in _PLACEHOLDERS else serial, k3=k3)
     _write(path, found.intrinsics.to_json())
     _report(found, path, as_json)
