@@ -29,7 +29,7 @@ from heliograph.local import FrameInfo, RingWriter, WriterSlot
 # A socket buffer this large holds 20 ms at 1 Gbit/s; several sockets share the stream where it cannot be had. Either
 # way there is time to let packets gather, which saves most of the work where every packet comes alone.
 _PATIENT_BUFFER_BYTES = 4_000_000
-_GATHER_NS = 4_000_000
+_GATHER_NS = 8_000_000
 # Somebody waits for the end of a frame: it is not slept through, nor for its sake.
 _SHORTEST_NS = 100_000
 _LATEST_NS = 2**63 - 1
