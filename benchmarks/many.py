@@ -44,14 +44,13 @@ def main() -> None:
 
 
 def opened(address: str) -> Camera:
-    camera = heliograph.open(
+    return heliograph.open(
         f"gige://{address}?packet_size=1500",
         width=WIDTH,
         height=HEIGHT,
         pixel_format=PIXEL_FORMAT,
         frame_rate_hz=RATE_HZ,
     )
-    return camera
 
 
 def lost(camera: Camera, count: int) -> int:
