@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import heliograph
 
@@ -57,7 +58,7 @@ def served(url: str) -> Iterator[tuple[str, int]]:
 def measure(address: str, device_pid: int, rate_hz: float, seconds: float) -> tuple[float, bool]:
     """Stream at a rate and print a row; give MB/s and whether every frame came whole."""
     url = f"gige://{address}?packet_size={PACKET_SIZE_BYTES}&socket_buffer={SOCKET_BUFFER_BYTES}"
-    settings = {"width": WIDTH, "height": HEIGHT, "pixel_format": PIXEL_FORMAT, "frame_rate_hz": rate_hz}
+    settings: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "pixel_format": PIXEL_FORMAT, "frame_rate_hz": rate_hz}
     with heliograph.open(url, **settings) as camera:
         camera.features["DeviceLinkThroughputLimitMode"] = "Off"
         camera.grab()
