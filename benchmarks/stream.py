@@ -8,26 +8,18 @@ against regressions in the code around the packets; it says nothing about a wire
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
 import sys
-import sysconfig
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import heliograph
+from heliograph.testing.processes import children, cpu_s, served
 
 WIDTH, HEIGHT, PIXEL_FORMAT, PACKET_SIZE_BYTES = 2028, 1520, "NV12", 1500
 # 0.06 s at 1 GB/s: virtual machines stand still for that long. Needs CAP_NET_ADMIN or net.core.rmem_max of that size.
 SOCKET_BUFFER_BYTES = 64_000_000
 FRAME_BYTES = WIDTH * HEIGHT * 3 // 2
 RATES_HZ = (25, 100, 220, 240, 260, 280, 300)
-TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -35,34 +27,21 @@ def main() -> None:
     print(f"loopback (no packet on the wire), {WIDTH}x{HEIGHT} {PIXEL_FORMAT}, packet size {PACKET_SIZE_BYTES}")
     print("  asked    frames  incomplete  dropped     MB/s   CPU of device, receiver, user")
     best_mb_per_s = 0.0
-    with served("sim://bench") as (address, pid):
+    with served("sim://bench") as ([address], pid):
         for rate_hz in RATES_HZ:
             mb_per_s, whole = measure(address, pid, rate_hz, seconds)
             best_mb_per_s = max(best_mb_per_s, mb_per_s if whole else 0.0)
     print(f"stream: {best_mb_per_s:.0f} MB/s on loopback with no incomplete and no dropped frame")
 
 
-@contextmanager
-def served(url: str) -> Iterator[tuple[str, int]]:
-    """Serve a camera in a process of its own; give its address and process id."""
-    program = str(Path(sysconfig.get_path("scripts")) / "heliograph")
-    with subprocess.Popen(
-        [program, "serve", url, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            yield json.loads(next(iter(server.stdout or ())))["address"], server.pid
-        finally:
-            server.send_signal(signal.SIGTERM)
-
-
 def measure(address: str, device_pid: int, rate_hz: float, seconds: float) -> tuple[float, bool]:
     """Stream at a rate and print a row; give MB/s and whether every frame came whole."""
     url = f"gige://{address}?packet_size={PACKET_SIZE_BYTES}&socket_buffer={SOCKET_BUFFER_BYTES}"
-    settings: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "pixel_format": PIXEL_FORMAT, "frame_rate_hz": rate_hz}
-    with heliograph.open(url, **settings) as camera:
+    shape = {"width": WIDTH, "height": HEIGHT, "pixel_format": PIXEL_FORMAT}
+    with heliograph.open(url, **shape, frame_rate_hz=rate_hz) as camera:  # type: ignore[arg-type]  # keywords by name
         camera.features["DeviceLinkThroughputLimitMode"] = "Off"
         camera.grab()
-        receiver_pid = max(int(pid) for pid in children(os.getpid()))
+        receiver_pid = max(children(os.getpid()))
         pids = (device_pid, receiver_pid, os.getpid())
         before, begin_s = [cpu_s(pid) for pid in pids], time.monotonic()
         count = camera.statistics.frames
@@ -76,15 +55,6 @@ def measure(address: str, device_pid: int, rate_hz: float, seconds: float) -> tu
     row = f"{rate_hz:5.0f} Hz {frames:9d} {counts.incomplete_frames:11d} {counts.dropped_frames:8d} {mb_per_s:8.0f}   "
     print(row + ", ".join(f"{share:4.0%}" for share in shares), flush=True)
     return mb_per_s, not counts.incomplete_frames and not counts.dropped_frames
-
-
-def children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
 
 if __name__ == "__main__":
