@@ -24,8 +24,10 @@ with Wire() as wire, GigeDeviceServer(PatternCamera(rate_hz=50), CAMERA_ADDRESS,
 CLIENT = """
 import json, dataclasses, heliograph
 import numpy as np
+from heliograph.testing.wire import CAMERA_ADDRESS
 pattern = np.arange(256, dtype=np.uint8)
-with heliograph.open("gige://cam-1?packet_size=1500&reconnect=0") as camera:
+# By its address: discovery by name, which has two tries, is not what this is about.
+with heliograph.open(f"gige://{CAMERA_ADDRESS}?packet_size=1500&reconnect=0") as camera:
     right = sum(
         (np.resize(pattern + np.uint8(frame.id & 255), frame.data.shape) == frame.data).all()
         for frame in camera.frames(150)
