@@ -134,6 +134,10 @@ def test_settings_are_saved_and_loaded_under_a_name(network_camera: Camera) -> N
 def test_what_cannot_be_saved_or_loaded_is_told(network_camera: Camera) -> None:
     with pytest.raises(SettingError, match=r"no user set 'noon'; there are Default .*UserSet8"):
         load_user_set(network_camera, "noon")
+    with pytest.raises(SettingError, match="UserSet5 cannot be loaded: nothing is saved in it"):
+        load_user_set(network_camera, "UserSet5")
+    with pytest.raises(SettingError, match="Default is the camera's own and cannot be saved: choose another name"):
+        save_user_set(network_camera, "Default")
     for number in range(8):
         save_user_set(network_camera, f"set {number}")
     with pytest.raises(SettingError, match=r"no user set is free for 'one more': .*UserSet1 \(set 0\)"):

@@ -186,6 +186,8 @@ def save_user_set(camera: Camera, name: str) -> str:
     if not (own or free):
         raise SettingError(f"no user set is free for {name!r}: save under one of {_known(sets)}")
     entry = (own or free)[0]
+    if not entry.startswith("UserSet"):
+        raise SettingError(f"{entry} is the camera's own and cannot be saved: choose another name")
     features = camera.features
     with _selector(features):
         features[_SELECTOR] = entry
@@ -206,7 +208,11 @@ def load_user_set(camera: Camera, name: str) -> str:
         raise SettingError(f"there is no user set {name!r}; there are {_known(sets)}")
     with _selector(camera.features):
         camera.features[_SELECTOR] = found[0]
-        camera.features.execute("UserSetLoad")
+        try:
+            camera.features.execute("UserSetLoad")
+        except FeatureAccessError as error:
+            # A camera refuses an empty set in the same words as a client without control.
+            raise SettingError(f"{found[0]} cannot be loaded: nothing is saved in it, or {error}") from error
     return found[0]
 
 
