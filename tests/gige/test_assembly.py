@@ -292,3 +292,14 @@ def test_packets_gather_for_half_of_the_rest_of_a_frame_by_its_pace_or_that_of_t
     bench.feed_single(packets_of(3)[:10], begin_ns)
     assert bench.assembler.patience_ns(begin_ns) == (payload - 9) * packet_ns // 2
     assert bench.assembler.patience_ns(begin_ns + payload * packet_ns) == 0
+
+
+@pytest.mark.parametrize(("packet_ns", "waits"), [(1_000, False), (10_000, True)])
+def test_the_first_packets_of_a_frame_gather_only_where_streams_leave_time(packet_ns: int, waits: bool) -> None:
+    bench = Bench()
+    for k, packet in enumerate(packets_of(1)):
+        bench.feed_single([packet], k * packet_ns)
+        bench.assembler.patience_ns(k * packet_ns)
+    begin_ns = 40_000_000
+    bench.feed_single(packets_of(2)[:5], begin_ns)
+    assert (bench.assembler.patience_ns(begin_ns) > 0) == waits

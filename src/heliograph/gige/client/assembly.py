@@ -31,6 +31,9 @@ _SILENCE_NS = 40_000_000
 _PROBE_PACKETS = 64
 # Blocks lost without a trace that are asked for; a longer gap is a camera that left frames out, or a stray packet.
 _LOST_BLOCKS = 3
+# A packet takes longer than this below 300 MB/s. Of a faster stream, packets are taken from the first on as they come:
+# the work that gathers meanwhile would make the frame late.
+_LEISURE_NS = 5_000
 # Packets that may gather: to take more of them at once saves little, and a fast stream would be overtaken by its own.
 _MOST_GATHERED = 1000
 # Of a batch in more runs than this, each of some 20 us, single packets are sorted out by one fancy index.
@@ -111,12 +114,15 @@ class FrameAssembler(Generic[SlotT]):
         block = self._blocks.get(self._numbers.newest_id)
         if block is None:
             return 0
-        # Few packets tell little, since they came together.
+        pace_ns = (block.last_ns - block.begun_ns) / max(1, block.highest)
+        # The first packets tell too little, since they came together.
         if 2 * block.highest > block.expected:
-            self._packet_ns = (block.last_ns - block.begun_ns) / block.highest
-        rest_ns = int(max(0, block.expected - block.highest) * self._packet_ns) - (now_ns - block.last_ns)
+            self._packet_ns = pace_ns
+        if self._packet_ns >= _LEISURE_NS:
+            pace_ns = self._packet_ns
+        rest_ns = int(max(0, block.expected - block.highest) * pace_ns) - (now_ns - block.last_ns)
         # Half of what is left, as an estimate may be wrong.
-        return max(0, min(rest_ns // 2, int(_MOST_GATHERED * self._packet_ns)))
+        return max(0, min(rest_ns // 2, int(_MOST_GATHERED * pace_ns)))
 
     def receive(self, lengths: npt.NDArray[np.uint32], segments: npt.NDArray[np.int32], now_ns: int) -> None:
         """Take a batch of datagrams, one at least, that lie in `memory`."""
