@@ -118,8 +118,8 @@ class FrameAssembler(Generic[SlotT]):
         # The first packets tell too little, since they came together.
         if 2 * block.highest > block.expected:
             self._packet_ns = pace_ns
-        if self._packet_ns >= _LEISURE_NS:
-            pace_ns = self._packet_ns
+        # Nor are those of a fast stream slow because their leader came before them.
+        pace_ns = self._packet_ns if self._packet_ns >= _LEISURE_NS else min(pace_ns, self._packet_ns or pace_ns)
         rest_ns = int(max(0, block.expected - block.highest) * pace_ns) - (now_ns - block.last_ns)
         # Half of what is left, as an estimate may be wrong.
         return max(0, min(rest_ns // 2, int(_MOST_GATHERED * pace_ns)))
