@@ -62,6 +62,7 @@ def main() -> None:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         code = app(prog_name="heliograph", standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
         # A group without a word: its help was printed, and is all there is to say.
         if not error.format_message():
@@ -73,6 +74,8 @@ def main() -> None:
         if os.environ.get("HELIOGRAPH_TRACEBACK"):
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # What is left of the output would be tried again at exit, and fail with a code of Python's own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             _end(ExitCode.OUTPUT, f"no room for the output ({error.strerror}): free some")
         _end(
             ExitCode.UNEXPECTED,
