@@ -26,16 +26,17 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     print(f"loopback (no packet on the wire), {WIDTH}x{HEIGHT} {PIXEL_FORMAT}, packet size {PACKET_SIZE_BYTES}")
     print("  asked    frames  incomplete  dropped     MB/s   CPU of device, receiver, user")
-    best_mb_per_s = 0.0
+    best = whole_best = 0.0
     with served("sim://bench") as ([address], pid):
         for rate_hz in RATES_HZ:
-            mb_per_s, whole = measure(address, pid, rate_hz, seconds)
-            best_mb_per_s = max(best_mb_per_s, mb_per_s if whole else 0.0)
-    print(f"stream: {best_mb_per_s:.0f} MB/s on loopback with no incomplete and no dropped frame")
+            mb_per_s, incomplete, dropped = measure(address, pid, rate_hz, seconds)
+            whole_best = max(whole_best, 0.0 if incomplete else mb_per_s)
+            best = max(best, 0.0 if incomplete or dropped else mb_per_s)
+    print(f"stream: {whole_best:.0f} MB/s on loopback with no incomplete frame, {best:.0f} with none dropped either")
 
 
-def measure(address: str, device_pid: int, rate_hz: float, seconds: float) -> tuple[float, bool]:
-    """Stream at a rate and print a row; give MB/s and whether every frame came whole."""
+def measure(address: str, device_pid: int, rate_hz: float, seconds: float) -> tuple[float, int, int]:
+    """Stream at a rate and print a row; give MB/s, and how many frames were incomplete and dropped."""
     url = f"gige://{address}?packet_size={PACKET_SIZE_BYTES}&socket_buffer={SOCKET_BUFFER_BYTES}"
     shape = {"width": WIDTH, "height": HEIGHT, "pixel_format": PIXEL_FORMAT}
     with heliograph.open(url, **shape, frame_rate_hz=rate_hz) as camera:  # type: ignore[arg-type]  # keywords by name
@@ -54,7 +55,7 @@ def measure(address: str, device_pid: int, rate_hz: float, seconds: float) -> tu
     mb_per_s = frames * FRAME_BYTES / took_s / 1e6
     row = f"{rate_hz:5.0f} Hz {frames:9d} {counts.incomplete_frames:11d} {counts.dropped_frames:8d} {mb_per_s:8.0f}   "
     print(row + ", ".join(f"{share:4.0%}" for share in shares), flush=True)
-    return mb_per_s, not counts.incomplete_frames and not counts.dropped_frames
+    return mb_per_s, counts.incomplete_frames, counts.dropped_frames
 
 
 if __name__ == "__main__":
