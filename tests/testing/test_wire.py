@@ -56,4 +56,5 @@ def test_packets_share_the_fate_that_was_asked_for(lost: float, late: float, twi
     assert COUNT <= int(on_the_link) <= COUNT + 40
     assert counts["different"] / COUNT == pytest.approx(1 - lost, abs=lost / 5)
     assert counts["seen"] - counts["different"] == pytest.approx(twice * COUNT, rel=0.25)
-    assert (counts["overtaken"] > 0) == bool(late)
+    # A sender that moves from one processor to the other lets a packet overtake another now and then.
+    assert counts["overtaken"] > late * COUNT / 4 if late else counts["overtaken"] < 20

@@ -114,7 +114,8 @@ class Wire:
 
 
 def _share(share: float) -> str:
-    return f"numgen random mod 1000000 < {round(share * 1_000_000)}"
+    # Of IP alone: a lost answer to ARP is asked for again after a second, which is not what is disturbed here.
+    return f"ether type ip numgen random mod 1000000 < {round(share * 1_000_000)}"
 
 
 def main(arguments: list[str]) -> int:
