@@ -303,7 +303,10 @@ def test_ctrl_c_twice_gives_the_camera_back(server: GigeDeviceServer) -> None:
         os.kill(client.pid, signal.SIGINT)
         assert client.stdout.readline() == b"giving back\n"
         os.kill(client.pid, signal.SIGINT)
-        client.wait()
+        try:
+            client.wait(60)
+        finally:
+            client.kill()
     # Its heartbeat would run out after a minute.
     heliograph.open(f"gige://{server.address}").close()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
 from heliograph.cameras.gige_options import GigeOptions
@@ -141,13 +141,21 @@ class GigeCamera(CameraBase):
     def close(self) -> None:
         """Stop, and give control of the camera back."""
         # In a thread, which Ctrl-C does not reach: impatience would leave the camera held until its heartbeat runs out.
-        with ThreadPoolExecutor(1, "heliograph-close") as thread:
+        done, failures = threading.Lock(), list[Exception]()
+        done.acquire()
+        try:
+            threading.Thread(target=self._give_back_and_tell, args=(done, failures), name="heliograph-close").start()
+        except RuntimeError:  # none begins while the interpreter ends, as in a function of atexit
+            self._give_back()
+        else:
+            # A plain lock: Ctrl-C may leave the locks within a future taken, and a thread's end untold (Python 3.11).
             try:
-                giving = thread.submit(self._give_back)
-            except RuntimeError:  # none begins while the interpreter ends, as in a function of atexit
-                self._give_back()
-            else:
-                giving.result()
+                done.acquire()
+            except KeyboardInterrupt:
+                done.acquire()
+                raise
+            if failures:
+                raise failures[0]
         # Not in that thread: a callback may be what closes the camera.
         if self._listener is not None:
             self._listener.join()
@@ -176,6 +184,14 @@ class GigeCamera(CameraBase):
     def _tell(self, ticks_per_s: int, name: str, block_id: int, ticks: int) -> None:
         for subscription in self._told:
             subscription.deliver(name, block_id, ticks * 1_000_000_000 // ticks_per_s)
+
+    def _give_back_and_tell(self, done: threading.Lock, failures: list[Exception]) -> None:
+        try:
+            self._give_back()
+        except Exception as error:  # for the thread that waits
+            failures.append(error)
+        finally:
+            done.release()
 
     def _give_back(self) -> None:
         try:
