@@ -68,10 +68,10 @@ class TiffStack:
         path.open("xb").close()
         grey = first.pixel_format.layout in (Layout.MONO, Layout.BAYER)
         self._photometric = "minisblack" if grey else "rgb"
-        self._writer = self.library().TiffWriter(path, bigtiff=count is None or count * first.data.nbytes > _TIFF_BYTES)
+        self._writer = self.backend().TiffWriter(path, bigtiff=count is None or count * first.data.nbytes > _TIFF_BYTES)
 
     @staticmethod
-    def library() -> Any:
+    def backend() -> Any:
         """Give tifffile; raises `MissingDependencyError` without it."""
         try:
             return importlib.import_module("tifffile")
@@ -139,9 +139,9 @@ MEDIA: dict[str, Callable[[Path, Frame, int | None], Medium]] = {
 """Medium of each suffix; a name without one is a folder."""
 
 _LIBRARIES: dict[str, Callable[[], Any]] = {
-    ".tif": TiffStack.library,
-    ".tiff": TiffStack.library,
-    ".mkv": LosslessVideo.library,
+    ".tif": TiffStack.backend,
+    ".tiff": TiffStack.backend,
+    ".mkv": LosslessVideo.backend,
     "": opencv,
 }
 

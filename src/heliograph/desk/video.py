@@ -26,7 +26,7 @@ class LosslessVideo:
     """One `.mkv`; a frame's time is that since the first frame, rounded to ms."""
 
     def __init__(self, path: Path, first: Frame, _count: int | None) -> None:
-        self._av = self.library()
+        self._av = self.backend()
         self._begin_ns = first.timestamp_ns
         self._last_ms = -1
         self._container = self._av.open(str(path), "w", format="matroska")
@@ -37,7 +37,7 @@ class LosslessVideo:
         self._container.metadata["PIXEL_FORMAT"] = first.pixel_format.name
 
     @staticmethod
-    def library() -> Any:
+    def backend() -> Any:
         """Give PyAV; raises `MissingDependencyError` without it."""
         try:
             return importlib.import_module("av")
