@@ -15,11 +15,18 @@
     ├── FeatureAccessError       PermissionError
     ├── PixelFormatError         ValueError
     ├── RemoteProtocolError      ValueError
+    │   └── MessageVersionError
     ├── RemoteStatusError        OSError
     ├── AddressError             OSError
     ├── OutputError              OSError
     ├── SettingError             ValueError
     ├── CalibrationError         ValueError
+    ├── NodeNotFoundError        LookupError
+    ├── LinkLostError            ConnectionError
+    ├── CommandRefusedError      PermissionError
+    ├── CommandFailedError       RuntimeError
+    ├── SequenceError            ValueError
+    ├── TransferError            OSError
     └── MissingDependencyError   ImportError
 
 The message says what happened and what to do about it, in one line.
@@ -97,6 +104,10 @@ class RemoteProtocolError(HeliographError, ValueError):
     """Bytes from the network that break the protocol."""
 
 
+class MessageVersionError(RemoteProtocolError):
+    """The other end speaks a newer version of a message than this program knows."""
+
+
 class RemoteStatusError(HeliographError, OSError):
     """The device understood a request and refused it; `status` is the GVCP status code."""
 
@@ -119,6 +130,30 @@ class SettingError(HeliographError, ValueError):
 
 class CalibrationError(HeliographError, ValueError):
     """Pictures that do not determine a camera's intrinsics, or intrinsics that do not fit a picture."""
+
+
+class NodeNotFoundError(HeliographError, LookupError):
+    """No node of this name or key answers on the link."""
+
+
+class LinkLostError(HeliographError, ConnectionError):
+    """The link between board and ground cannot be opened, or was lost; trying again may succeed."""
+
+
+class CommandRefusedError(HeliographError, PermissionError):
+    """A node will not run a command, or does not trust who signed it; the message says why."""
+
+
+class CommandFailedError(HeliographError, RuntimeError):
+    """A command ran and failed, was cancelled or interrupted; the message says why."""
+
+
+class SequenceError(HeliographError, ValueError):
+    """A sequence that cannot be run; the message names the line and what is wrong there."""
+
+
+class TransferError(HeliographError, OSError):
+    """A file transfer that ended without the whole file: cancelled, abandoned, or the file changed under it."""
 
 
 class MissingDependencyError(HeliographError, ImportError):

@@ -1,0 +1,37 @@
+"""Who is there: a node says which run of it this is and what its clocks say, signed for the one who asks."""
+
+from __future__ import annotations
+
+from heliograph.link.message import Message
+
+
+class Challenge(Message, frozen=True, kw_only=True):
+    """Asks a node who it is; the nonce makes sure that the answer is fresh."""
+
+    KIND = "challenge"
+
+    nonce: bytes
+
+
+class Hello(Message, frozen=True, kw_only=True):
+    """A node says who it is."""
+
+    KIND = "hello"
+
+    nonce: bytes
+    name: str
+    """A label for people; the key is the node."""
+    key: str
+    """Whole public key, 64 hexadecimal digits."""
+    boot: str
+    """16 hexadecimal digits, drawn at random at each start of the node."""
+    boot_time_ns: int
+    """CLOCK_BOOTTIME when it answered."""
+    wall_time_ns: int
+    counter: int = 0
+    """The highest counter that it has seen from the key that asks, 0 when unknown."""
+    version: str = ""
+    files: str = ""
+    """HOST:PORT where its file transfers listen for datagrams; empty when it has none."""
+    spooled: int = 0
+    """Samples that wait for acknowledgement."""
