@@ -79,10 +79,11 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         """Give samples as an array of `dtype`, shape (samples,). Raises `ValueError` for a value that does not fit."""
         texts = [index for index, each in enumerate(self.channels) if each.type == "text"]
         if texts:
-            samples = [
+            packed: list[tuple[Any, ...]] = [
                 tuple(_text(value, self.channels[at]) if at in texts else value for at, value in enumerate(sample))
                 for sample in samples
             ]
+            return np.array(packed, self.dtype)
         return np.array(samples, self.dtype)
 
     def unpack(self, rows: bytes) -> list[tuple[Value, ...]]:
@@ -98,3 +99,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
 def _text(value: Value, channel: Channel) -> bytes:
     """Cut where a character ends."""
     return str(value).encode()[: channel.size_bytes].decode("utf-8", "ignore").encode()
+
+
+def _shown(value: Value | bytes) -> Value:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
