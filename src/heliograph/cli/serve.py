@@ -7,23 +7,20 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import heliograph
-from heliograph.cameras.modes import presets_for
-from heliograph.core import AddressError, OutputError, SettingError
+from heliograph.core import OutputError, SettingError
 from heliograph.core.state import state_folder
 from heliograph.gige.device.server import GigeDeviceServer
 from heliograph.gige.interface import interfaces
+from heliograph.node.cameras.serving import Serving
 
 _SWITCH_S = 0.0005
-_LOOPBACK = [f"127.0.0.{host}" for host in range(1, 255)]
 
 
 def serve(
@@ -62,25 +59,19 @@ def serve(
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    served: list[tuple[str, GigeDeviceServer]] = []
-    with ExitStack() as resources:
-        for index, url in enumerate(urls):
-            camera = resources.enter_context(heliograph.open(url))
-            make_server = partial(
-                GigeDeviceServer,
-                camera,
-                name=names[index] if names else "",
-                presets=presets_for(camera),
-                state_dir=state_dir or state_folder(),
-                allow=allow or (),
-                taken_serials=[server.identity.serial for _, server in served],
+    with ExitStack() as cameras, Serving(state_dir or state_folder(), allow or ()) as serving:
+        served = [
+            serving.serve(
+                url,
+                cameras.enter_context(heliograph.open(url)),
+                names[index] if names else "",
+                addresses[index] if addresses else "",
             )
-            server = _start(make_server, [addresses[index]] if addresses else _LOOPBACK)
-            resources.callback(server.close)
-            served.append((url, server))
+            for index, url in enumerate(urls)
+        ]
         # Whoever reads these lines may rely on all of them.
-        for url, server in served:
-            _tell(url, server, as_json)
+        for each in served:
+            _tell(each.url, each.server, as_json)
         if not addresses:
             _hint()
         ended.wait()
@@ -98,18 +89,6 @@ def _make_folder(state_dir: Path) -> None:
     except OSError as error:
         reason = f"cannot keep names and user sets in {state_dir} ({error.strerror}): choose another folder"
         raise OutputError(reason) from error
-
-
-def _start(make_server: Callable[[str], GigeDeviceServer], candidates: list[str]) -> GigeDeviceServer:
-    for address in candidates[:-1]:
-        with suppress(AddressError):
-            return _started(make_server(address))
-    return _started(make_server(candidates[-1]))
-
-
-def _started(server: GigeDeviceServer) -> GigeDeviceServer:
-    server.start()
-    return server
 
 
 def _tell(url: str, server: GigeDeviceServer, as_json: bool) -> None:

@@ -1,0 +1,1 @@
+"""The node's cameras: served on the network, and at the disposal of commands at the same time."""

@@ -1,0 +1,95 @@
+"""`camera.set` and `camera.grab`: what the ground does with a camera on board."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from heliograph.core import CameraNotFoundError, CommandFailedError
+from heliograph.core.picture import SUFFIXES, encode_picture
+from heliograph.core.settings import apply
+from heliograph.link.dictionary import Argument, CommandDefinition
+from heliograph.node.call import Call, Command
+from heliograph.node.cameras.shared import SharedCamera
+
+Keep = Callable[[str, bytes], None]
+"""Puts a whole file under a relative path below the node's file root. Raises `HeliographError`."""
+
+
+def camera_commands(cameras: Mapping[str, SharedCamera], keep: Keep) -> list[Command]:
+    """Give the commands for cameras under their names; pictures are kept by `keep`."""
+    which = Argument(name="camera", choices=tuple(cameras), description="Name in node.toml.")
+
+    def find(call: Call) -> SharedCamera:
+        name = call.arguments["camera"]
+        if name not in cameras:
+            raise CameraNotFoundError(f"no camera {name!r} on this node: there are {', '.join(cameras) or 'none'}")
+        return cameras[name]
+
+    def set_features(call: Call) -> dict[str, Any]:
+        camera = find(call)
+        features = camera.driver.features
+        apply(features, call.arguments["settings"])
+        return {name: features[name] for name in call.arguments["settings"]}
+
+    def grab(call: Call) -> dict[str, Any]:
+        return _grab(find(call), call, keep)
+
+    return [
+        Command(
+            CommandDefinition(
+                name="camera.set",
+                description="Set features of a camera, all or none: camera.set cam-1 ExposureTime=2000 Gain=3.",
+                arguments=(which, Argument(name="settings", type="values", description="Features and their values.")),
+            ),
+            set_features,
+        ),
+        Command(
+            CommandDefinition(
+                name="camera.grab",
+                description="Take a picture and keep it as a file on board; the result names it.",
+                arguments=(
+                    which,
+                    Argument(
+                        name="path",
+                        type="path",
+                        default="",
+                        description=f"File to write, ending in {', '.join(SUFFIXES)}; else pictures/CAMERA-TIME.png.",
+                    ),
+                    Argument(
+                        name="timeout", type="number", unit="s", minimum=0.1, maximum=600, default=5.0,
+                        description="How long to wait for the picture.",
+                    ),
+                ),
+                timeout_s=660,
+            ),
+            grab,
+        ),
+    ]  # fmt: skip
+
+
+def _grab(camera: SharedCamera, call: Call, keep: Keep) -> dict[str, Any]:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    path = call.arguments["path"] or f"pictures/{call.arguments['camera']}-{stamp}-{call.id[:4]}.png"
+    suffix = "." + path.rpartition(".")[2].lower()
+    if suffix not in SUFFIXES:
+        raise CommandFailedError(f"cannot write {path}: a picture's name ends in {', '.join(SUFFIXES)}")
+    with camera.tap() as tap:
+        frame = tap.grab(call.arguments["timeout"])
+        content = encode_picture(frame, suffix)
+    keep(path, content)
+    return {
+        "path": path,
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "width": frame.width,
+        "height": frame.height,
+        "pixel_format": frame.pixel_format.name,
+        "timestamp_ns": frame.timestamp_ns,
+        "wall_time_ns": frame.wall_time_ns,
+        "exposure_us": frame.exposure_us,
+        "gain_db": frame.gain_db,
+        "missing_packets": frame.missing_packets,
+    }
