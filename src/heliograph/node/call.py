@@ -26,6 +26,10 @@ class Call(Protocol):
         """Who asked for it."""
 
     @property
+    def key(self) -> str:
+        """Whole public key that signed it, 64 hexadecimal digits; empty for the node's own, as in a sequence."""
+
+    @property
     def cancelled(self) -> threading.Event:
         """Set when it should end soon: by an operator, by its timeout, or because the node ends."""
 
