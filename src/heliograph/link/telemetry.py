@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
-from heliograph.link.channel import Stream
+from heliograph.link.channel import Channel, Stream
 from heliograph.link.message import Message
 
 EVENTS_STREAM = "events"
 """The stream whose blocks hold events (MessagePack of a list of `Event`) and no packed rows."""
 DROPS_STREAM = "spool"
 """The stream by which the spool reports what it had to drop: its samples are spooled like any other's."""
+DROPS = Stream(
+    name=DROPS_STREAM,
+    channels=(
+        Channel(name="boot", type="text", size_bytes=16),
+        Channel(name="stream", type="text", size_bytes=64),
+        Channel(name="first", type="int64", description="Number of the first sample that was dropped."),
+        Channel(name="count", type="int64", description="How many with consecutive numbers."),
+    ),
+    description="Samples that the spool had to drop: an archive waits for them in vain.",
+)
+"""Declaration of `DROPS_STREAM`."""
 
 
 class Block(Message, frozen=True, kw_only=True):
