@@ -80,7 +80,10 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         texts = [index for index, each in enumerate(self.channels) if each.type == "text"]
         if texts:
             packed: list[tuple[Any, ...]] = [
-                tuple(_text(value, self.channels[at]) if at in texts else value for at, value in enumerate(sample))
+                tuple(
+                    pack_text(value, self.channels[at].size_bytes) if at in texts else value
+                    for at, value in enumerate(sample)
+                )
                 for sample in samples
             ]
             return np.array(packed, self.dtype)
@@ -91,14 +94,16 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         found: list[tuple[Any, ...]] = np.frombuffer(rows, self.dtype).tolist()
         if not any(each.type == "text" for each in self.channels):
             return found
-        return [
-            tuple(each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in row) for row in found
-        ]
+        return [tuple(_shown(value) for value in row) for row in found]
 
 
-def _text(value: Value, channel: Channel) -> bytes:
-    """Cut where a character ends."""
-    return str(value).encode()[: channel.size_bytes].decode("utf-8", "ignore").encode()
+def pack_text(value: Value, size_bytes: int) -> bytes:
+    """Give the UTF-8 of a text, cut where a character ends.
+
+    >>> pack_text("Größe", 3)
+    b'Gr'
+    """
+    return str(value).encode("utf-8", "replace")[:size_bytes].decode("utf-8", "ignore").encode()
 
 
 def _shown(value: Value | bytes) -> Value:
