@@ -38,7 +38,10 @@ class Call(Protocol):
 
 
 Run = Callable[[Call], Any]
-"""Does what the command says and gives its result; a `HeliographError` it raises is the reason of its failure."""
+"""Does what the command says and gives its result; a `HeliographError` it raises is the reason of its failure.
+
+One that ends early because `Call.cancelled` is set raises, too: what returns has done what it says.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Command:
 
     definition: CommandDefinition
     run: Run
+    prompt: bool = False
+    """Ends at once and waits behind no long one: cancels, or makes safe."""
 
 
 class Submit(Protocol):
