@@ -1,0 +1,255 @@
+"""The bus that there is: a session of Zenoh, which this module alone knows."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import zenoh
+
+from heliograph.core import AddressError, LinkLostError, SettingError
+from heliograph.link.bus import Answerer, Closable, Handler, PresenceHandler, Urgency
+from heliograph.link.settings import LinkSettings
+
+_log = logging.getLogger(__name__)
+
+_LEASE_MS = 2500
+"""Whoever is not heard for so long is gone."""
+_KEEP_ALIVES = 4
+"""Signs of life in that time."""
+_FULL_LINK_S = 4
+"""A peer that takes nothing for so long is disconnected, so that no publisher waits for longer."""
+_RETRY = {"period_init_ms": 200, "period_max_ms": 1000, "period_increase_factor": 2}
+
+_QOS = {
+    Urgency.COMMAND: (zenoh.Priority.INTERACTIVE_HIGH, zenoh.CongestionControl.BLOCK),
+    Urgency.LIVE: (zenoh.Priority.DATA_HIGH, zenoh.CongestionControl.DROP),
+    Urgency.BACKLOG: (zenoh.Priority.BACKGROUND, zenoh.CongestionControl.BLOCK),
+}
+
+
+def open_bus(settings: LinkSettings, *, wait_s: float | None = None) -> ZenohBus:
+    """Take part in the link; connections are made, and made anew after a loss, in the background.
+
+    With `wait_s`, somebody must be connected within that time. Raises `AddressError` for an address that is taken or
+    is not of this machine, `LinkLostError` when nobody is there.
+    """
+    try:
+        bus = ZenohBus(zenoh.open(_config(settings)))
+    except zenoh.ZError as error:
+        raise _opening_error(error, settings) from error
+    if wait_s is not None and not bus.connected.wait(wait_s):
+        bus.close()
+        raise LinkLostError(_nobody(settings))
+    return bus
+
+
+class ZenohBus:
+    """Implements `link.bus.Bus`.
+
+    A handler runs in a thread of its own declaration; while it works, up to 256 messages wait for it, and then the
+    connection that they come by stands still: nothing piles up, and a handler that takes seconds costs the connection.
+    """
+
+    def __init__(self, session: zenoh.Session) -> None:
+        self._session = session
+        self._closing = threading.Lock()
+        self._transports: set[str] = set()
+        self.connected = threading.Event()
+        """Set while there is somebody at the other end."""
+        self._events = session.info.declare_transport_events_listener(self._changed, history=True)
+
+    def publish(self, key: str, payload: bytes, urgency: Urgency = Urgency.LIVE) -> None:
+        """Say something; see `Bus`.
+
+        Commands and backlog wait while the link is full, 4 s at most: then the peer that takes nothing is disconnected.
+        Live messages wait 20 ms and are dropped, as what matters of them is spooled and comes again.
+        """
+        priority, congestion = _QOS[urgency]
+        try:
+            self._session.put(
+                key, payload, priority=priority, congestion_control=congestion, express=urgency is Urgency.COMMAND
+            )
+        except zenoh.ZError as error:
+            raise LinkLostError(f"{key} cannot be said: the link is closed") from error
+
+    def subscribe(self, key: str, handler: Handler) -> Closable:
+        """Have what is said under a key expression; see `Bus`."""
+
+        def take(sample: zenoh.Sample) -> None:
+            handler(str(sample.key_expr), sample.payload.to_bytes())
+
+        return self._declare(key, take, lambda callback: self._session.declare_subscriber(key, callback))
+
+    def ask(self, key: str, payload: bytes = b"", *, timeout_s: float = 5.0) -> list[tuple[str, bytes]]:
+        """Ask whoever answers; see `Bus`."""
+        answers: list[tuple[str, bytes]] = []
+        done = threading.Event()
+
+        def take(reply: zenoh.Reply) -> None:
+            if reply.ok is not None:
+                answers.append((str(reply.ok.key_expr), reply.ok.payload.to_bytes()))
+
+        try:
+            self._session.get(
+                key,
+                zenoh.handlers.Callback(take, done.set, indirect=False),
+                target=zenoh.QueryTarget.ALL,
+                consolidation=zenoh.ConsolidationMode.NONE,
+                timeout=timeout_s,
+                payload=payload,
+                congestion_control=zenoh.CongestionControl.BLOCK,
+                priority=zenoh.Priority.INTERACTIVE_HIGH,
+                express=True,
+            )
+        except zenoh.ZError as error:
+            raise LinkLostError(f"{key} cannot be asked: the link is closed") from error
+        # Zenoh keeps its own time; the second more is for a session that was closed meanwhile.
+        done.wait(timeout_s + 1.0)
+        return list(answers)
+
+    def answer(self, key: str, answerer: Answerer) -> Closable:
+        """Answer questions about a key expression; see `Bus`."""
+
+        def take(query: zenoh.Query) -> None:
+            with query:
+                about = str(query.key_expr) if "*" in key else key
+                for answer in answerer(about, query.payload.to_bytes() if query.payload else b""):
+                    query.reply(about, answer)
+
+        return self._declare(key, take, lambda callback: self._session.declare_queryable(key, callback))
+
+    def be_present(self, key: str) -> Closable:
+        """Let it be known that this program is there; see `Bus`."""
+        try:
+            return _Declared(key, self._session.liveliness().declare_token(key))
+        except zenoh.ZError as error:
+            raise _declaring_error(key, error) from error
+
+    def watch_presence(self, key: str, handler: PresenceHandler) -> Closable:
+        """Be told of tokens; see `Bus`."""
+        present: set[str] = set()
+
+        def take(sample: zenoh.Sample) -> None:
+            token, there = str(sample.key_expr), sample.kind == zenoh.SampleKind.PUT
+            if there == (token in present):
+                return
+            (present.add if there else present.discard)(token)
+            handler(token, there)
+
+        def declare(callback: Callable[[Any], None]) -> Any:
+            return self._session.liveliness().declare_subscriber(key, callback, history=True)
+
+        return self._declare(key, take, declare)
+
+    def close(self) -> None:
+        """Leave; see `Bus`."""
+        with self._closing:
+            if not self._session.is_closed():
+                self._session.close()  # type: ignore[no-untyped-call]  # zenoh leaves it unannotated
+
+    def _declare(
+        self, key: str, take: Callable[[Any], None], declare: Callable[[Callable[[Any], None]], Any]
+    ) -> _Declared:
+        declared = _Declared(key)
+
+        def guarded(event: Any) -> None:
+            if declared.closed:
+                return
+            try:
+                take(event)
+            except Exception:
+                _log.exception("the handler of %s failed", key)
+
+        try:
+            declared.entity = declare(guarded)
+        except zenoh.ZError as error:
+            raise _declaring_error(key, error) from error
+        return declared
+
+    def _changed(self, event: zenoh.TransportEvent) -> None:
+        zid = str(event.transport.zid)
+        if event.kind == zenoh.SampleKind.PUT:
+            _log.info("connected to %s", zid)
+            self._transports.add(zid)
+            self.connected.set()
+            return
+        _log.info("connection to %s lost", zid)
+        self._transports.discard(zid)
+        if not self._transports:
+            self.connected.clear()
+
+
+class _Declared:
+    """A subscriber, queryable or token of Zenoh, until it is closed."""
+
+    def __init__(self, key: str, entity: Any = None) -> None:
+        self.key = key
+        self.entity = entity
+        self.closed = False
+
+    def close(self) -> None:
+        """Take it back."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            self.entity.undeclare()
+        except zenoh.ZError as error:
+            _log.debug("%s went with its session: %s", self.key, error)
+
+
+def _config(settings: LinkSettings) -> zenoh.Config:
+    values: dict[str, Any] = {
+        "mode": settings.mode,
+        "listen/endpoints": settings.listen,
+        "connect/endpoints": settings.connect,
+        "connect/timeout_ms": 0 if settings.mode == "client" else -1,
+        "connect/exit_on_failure": settings.mode == "client",
+        "connect/retry": _RETRY,
+        "scouting/multicast/enabled": settings.scouting,
+        "scouting/gossip/enabled": settings.scouting,
+        "scouting/delay": 0,
+        "transport/link/tx/lease": _LEASE_MS,
+        "transport/link/tx/keep_alive": _KEEP_ALIVES,
+        "transport/link/tx/queue/congestion_control/block/wait_before_close": _FULL_LINK_S * 1_000_000,
+        "transport/link/tx/queue/congestion_control/drop/wait_before_drop": 20_000,
+        "transport/shared_memory/enabled": False,
+    }
+    if settings.tls is not None:
+        tls = settings.tls
+        values |= {
+            "transport/link/tls/root_ca_certificate": tls.ca,
+            "transport/link/tls/enable_mtls": tls.mutual and bool(tls.certificate),
+        }
+        if tls.certificate:
+            for role in ("listen", "connect"):
+                values[f"transport/link/tls/{role}_certificate"] = tls.certificate
+                values[f"transport/link/tls/{role}_private_key"] = tls.key
+    config = zenoh.Config()
+    for name, value in values.items():
+        config.insert_json5(name, json.dumps(value))
+    return config
+
+
+def _nobody(settings: LinkSettings) -> str:
+    hint = ", and do the certificates fit" if settings.tls else ""
+    return f"nobody answers at {' or '.join(settings.connect)}: is the node running there{hint}?"
+
+
+def _opening_error(error: zenoh.ZError, settings: LinkSettings) -> Exception:
+    text = str(error)
+    if "listener" in text or "already in use" in text:
+        return AddressError(f"cannot listen at {' and '.join(settings.listen)}: taken, or no address of this machine")
+    if "Unable to connect" in text:
+        return LinkLostError(_nobody(settings))
+    return SettingError(f"the link cannot be opened ({text})")
+
+
+def _declaring_error(key: str, error: zenoh.ZError) -> Exception:
+    if "closed" in str(error).lower():
+        return LinkLostError(f"{key} cannot be declared: the link is closed")
+    return SettingError(f"{key!r} is no key expression ({error})")
