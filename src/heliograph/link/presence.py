@@ -11,6 +11,8 @@ class Challenge(Message, frozen=True, kw_only=True):
     KIND = "challenge"
 
     nonce: bytes
+    key: str = ""
+    """Whole public key of the one who asks, so that `Hello.counter` can be given; empty to do without."""
 
 
 class Hello(Message, frozen=True, kw_only=True):
