@@ -1,0 +1,1 @@
+"""The vehicle that carries the node: its telemetry, and arming it."""
