@@ -30,6 +30,8 @@ class Hello(Message, frozen=True, kw_only=True):
     boot_time_ns: int
     """CLOCK_BOOTTIME when it answered."""
     wall_time_ns: int
+    started_boot_time_ns: int = 0
+    """CLOCK_BOOTTIME when this run of the node began."""
     counter: int = 0
     """The highest counter that it has seen from the key that asks, 0 when unknown."""
     version: str = ""
