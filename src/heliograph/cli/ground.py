@@ -65,7 +65,7 @@ def key_file(given: Path | None, environment: Mapping[str, str] = os.environ) ->
 
 def ground_key(given: Path | None) -> PrivateKey:
     """Give the key that signs what the ground says. Raises what `PrivateKey.read` raises, as when there is none."""
-    with _installed():
+    with installed():
         from heliograph.link.keys import PrivateKey
     return PrivateKey.read(key_file(given))
 
@@ -80,7 +80,7 @@ def ground_bus(
     wait_s: float = _PATIENCE_S,
 ) -> Iterator[Bus]:
     """Give a bus that is connected to a node or a router. Raises `LinkLostError` when none answers in time."""
-    with _installed():
+    with installed():
         from heliograph.link.settings import LOCAL, LinkSettings, TlsSettings
         from heliograph.link.zenoh import open_bus
     if tls_ca is None and (tls_certificate or tls_key):
@@ -98,7 +98,8 @@ def ground_bus(
 
 
 @contextmanager
-def _installed() -> Iterator[None]:
+def installed() -> Iterator[None]:
+    """Say how to install what an import in this block lacks. Raises `MissingDependencyError`."""
     try:
         yield
     except ModuleNotFoundError as error:
