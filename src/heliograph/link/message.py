@@ -60,7 +60,7 @@ def decode(data: bytes, kind: type[M]) -> M:
         if decoder is None:
             decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
         message: M = decoder.decode(envelope.fields)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RemoteProtocolError(f"{kind.KIND!r} came in bytes that are no such message ({error})") from error
     except RecursionError as error:
         raise RemoteProtocolError(f"{kind.KIND!r} came nested too deeply") from error
