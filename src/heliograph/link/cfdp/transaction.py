@@ -78,6 +78,8 @@ class TransferStatus:
     peer: int
     """Entity at the other end."""
     destination: str = ""
+    name: str = ""
+    """Of its source or target, as the journal keeps it."""
     reason: str = ""
     """Why it is suspended, was cancelled, or failed."""
 
