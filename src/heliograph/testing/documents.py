@@ -10,8 +10,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
+
 from heliograph.cli.exit_code import MEANINGS, exit_code
 from heliograph.core import HeliographError
+from heliograph.node.settings import NodeSettings
 
 _NOTE = "<!-- Written by `python -m heliograph.testing.documents`; change the code, not this page. -->"
 
@@ -57,7 +60,12 @@ def exit_status_page() -> str:
     )
 
 
-PAGES = {"errors.md": error_page, "exit-status.md": exit_status_page}
+def node_schema() -> str:
+    """Give the JSON Schema of node.toml."""
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(NodeSettings)), indent=2).decode() + "\n"
+
+
+PAGES = {"errors.md": error_page, "exit-status.md": exit_status_page, "node.schema.json": node_schema}
 """Each page of docs/reference that follows from the code, and what writes it."""
 
 

@@ -1,0 +1,171 @@
+"""node.toml: what a node is, whom it trusts, and what it has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from heliograph.core import SettingError, SourceNotFoundError
+from heliograph.link.dictionary import Role
+from heliograph.link.keys import PublicKey
+from heliograph.link.settings import LinkSettings
+from heliograph.link.trust import Pin
+
+# Names are parts of topics, streams and file names.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of node.toml; a key that it does not know is an error."""
+
+
+class TrustSettings(Table, frozen=True, kw_only=True):
+    """A key that the node trusts: `[[trust]]`."""
+
+    key: str
+    """A line as `heliograph key show` prints it."""
+    role: Role = Role.OPERATOR
+    """`archive`: acknowledges telemetry; `operator`: commands, too; `admin`: changes keys and restarts, too."""
+    archive: bool = False
+    """Whether its acknowledgements let the node forget telemetry; one key at most."""
+    label: str = ""
+
+
+class CameraSettings(Table, frozen=True, kw_only=True):
+    """A camera: `[[camera]]`."""
+
+    name: str
+    url: str
+    """`sim://red-giant`, `picamera2://0`, `v4l2:///dev/video0`, …."""
+    address: str = ""
+    """Own address to serve it at with GigE Vision; empty for the first free one of loopback."""
+    serve: bool = True
+    """False keeps it for commands and payloads."""
+    features: dict[str, str | int | float | bool] = {}
+    """Set when the node starts, by SFNC name: `{ ExposureTime = 2000, PixelFormat = "BGR8" }`."""
+
+
+class VehicleSettings(Table, frozen=True, kw_only=True):
+    """A vehicle: `[[vehicle]]`."""
+
+    name: str
+    kind: Literal["sim", "mavlink", "latch"]
+    """`sim` flies a circuit, `latch` only remembers whether it is armed."""
+    connection: str = ""
+    """Of `mavlink`: `udp:127.0.0.1:14550`, `tcp:127.0.0.1:5760` or `serial:/dev/ttyAMA0:57600`."""
+
+
+class FileSettings(Table, frozen=True, kw_only=True):
+    """Files that travel: `[files]`."""
+
+    root: str = ""
+    """Folder that uplinks end in and downlinks come from; empty for `files` in the node's state folder."""
+    listen: str = "127.0.0.1:7448"
+    """Address and UDP port of the transfers. They are not encrypted: seal what is secret, or use a VPN."""
+    rate_bps: float | None = None
+    """Bits per second at most, of all transfers together; without it they find the rate themselves."""
+
+
+class TelemetrySettings(Table, frozen=True, kw_only=True):
+    """The spool of telemetry and events: `[telemetry]`."""
+
+    max_bytes: int = 1_000_000_000
+    """Disk for what is not acknowledged; the oldest samples make room, counted."""
+    events_kept: int = 100_000
+    """Events archived on board."""
+    health_interval_s: float = 1.0
+    """How often the machine's health is sampled; 0 for never."""
+
+
+class NodeSettings(Table, frozen=True, kw_only=True):
+    """All of node.toml.
+
+    >>> parse('name = "bench"', Path("node.toml")).link.listen
+    ('tcp/127.0.0.1:7447',)
+    """
+
+    name: str
+    key: str = "node.key"
+    """File of the node's private key, beside node.toml unless it is an absolute path."""
+    allow: tuple[str, ...] = ()
+    """Networks whose clients the cameras answer; private ones when empty."""
+    link: LinkSettings = LinkSettings()
+    trust: tuple[TrustSettings, ...] = ()
+    camera: tuple[CameraSettings, ...] = ()
+    vehicle: tuple[VehicleSettings, ...] = ()
+    files: FileSettings = FileSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    def __post_init__(self) -> None:
+        check_name("the node", self.name)
+        for kind, names in (
+            ("camera", [each.name for each in self.camera]),
+            ("vehicle", [each.name for each in self.vehicle]),
+        ):
+            for name in names:
+                check_name(f"a {kind}", name)
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise SettingError(f"two of [[{kind}]] are called {sorted(twice)[0]!r}: rename one")
+        for vehicle in self.vehicle:
+            if bool(vehicle.connection) != (vehicle.kind == "mavlink"):
+                raise SettingError(
+                    f'vehicle {vehicle.name!r}: `connection` belongs to kind = "mavlink", and only there'
+                )
+        if self.telemetry.max_bytes < 10_000_000:
+            raise SettingError("telemetry.max_bytes is below 10 000 000: an outage of minutes would not fit")
+        address_of(self.files.listen)
+        if sum(each.archive for each in self.trust) > 1:
+            raise SettingError("two keys of [[trust]] are the archive: one at most has `archive = true`")
+
+    @property
+    def pins(self) -> list[Pin]:
+        """The keys that are trusted. Raises `SettingError` for what is no key."""
+        return [Pin(PublicKey.parse(each.key), each.role, each.archive, each.label) for each in self.trust]
+
+
+def read(file: Path) -> NodeSettings:
+    """Give the settings of a file. Raises `SourceNotFoundError` and `SettingError`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(f"there is no {file}: heliograph node init writes one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"cannot read {file}: {error}") from error
+    return parse(text, file)
+
+
+def parse(text: str, file: Path) -> NodeSettings:
+    """Give the settings that a text stands for; `file` is named in errors. Raises `SettingError`."""
+    try:
+        settings = msgspec.toml.decode(text, type=NodeSettings)
+        _ = settings.pins  # a key that is none is told now, and with the file's name
+    except (msgspec.MsgspecError, SettingError, ValueError) as error:
+        raise SettingError(f"{file}: {_plain(str(error))}") from error
+    return settings
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Give host and port of `HOST:PORT`. Raises `SettingError`.
+
+    >>> address_of("127.0.0.1:7448")
+    ('127.0.0.1', 7448)
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise SettingError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:7448")
+    return host, int(port)
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise `SettingError` for what cannot be a name."""
+    if not _NAME.fullmatch(name):
+        raise SettingError(f"{what} cannot be called {name!r}: letters, digits, - and _, 63 at most, a letter first")
+
+
+def _plain(message: str) -> str:
+    """Say where in TOML's own terms: msgspec names the place `$.camera[0].url`."""
+    message = re.sub(r"Object contains unknown field `(.*?)`", r"there is no key `\1`", message)
+    return re.sub(r" - at `\$\.?([^`]*)`", lambda found: f" (at {found[1]})" if found[1] else "", message)

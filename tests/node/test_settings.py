@@ -1,0 +1,101 @@
+"""node.toml: what is read, and what is told of what cannot be."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from heliograph.core import SettingError, SourceNotFoundError
+from heliograph.link.dictionary import Role
+from heliograph.link.keys import PrivateKey
+from heliograph.node.settings import NodeSettings, parse, read
+
+FILE = Path("node.toml")
+KEY = PrivateKey.generate().public
+
+
+def test_everything_has_a_default_but_the_name() -> None:
+    settings = parse('name = "bench"', FILE)
+    assert settings.pins == []
+    assert settings.files.listen == "127.0.0.1:7448"
+    with pytest.raises(SettingError, match=r"node\.toml: .*name"):
+        parse("", FILE)
+
+
+def test_every_table_is_read() -> None:
+    settings = parse(
+        f"""
+        name = "drone-7"
+        allow = ["192.168.1.0/24"]
+        [link]
+        mode = "router"
+        connect = ["tcp/10.0.0.2:7447"]
+        [[trust]]
+        key = "{KEY.text("ada@ground")}"
+        role = "admin"
+        archive = true
+        [[camera]]
+        name = "front"
+        url = "sim://bench"
+        features = {{ ExposureTime = 2000, PixelFormat = "Mono8", ReverseX = true }}
+        [[vehicle]]
+        name = "drone"
+        kind = "mavlink"
+        connection = "udp:127.0.0.1:14550"
+        [files]
+        rate_bps = 20_000_000
+        [telemetry]
+        max_bytes = 50_000_000
+        health_interval_s = 0
+        """,
+        FILE,
+    )
+    assert [(pin.key, pin.role, pin.archive) for pin in settings.pins] == [(KEY, Role.ADMIN, True)]
+    assert settings.camera[0].features == {"ExposureTime": 2000, "PixelFormat": "Mono8", "ReverseX": True}
+    assert settings.files.rate_bps == 20e6
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('name = "a b"', "cannot be called 'a b'"),
+        ('name = "../x"', "cannot be called"),
+        ("name =", "Invalid value"),
+        ('name = "x"\nnam = 1', "no key `nam`"),
+        ('name = "x"\n[[camera]]\nname = "c"\nurl = "sim://x"\nadress = "y"', r"no key `adress` \(at camera\[0\]\)"),
+        ('name = "x"\n[[camera]]\nname = "c"', r"url.*camera\[0\]"),
+        ('name = "x"\n' + '[[camera]]\nname = "c"\nurl = "sim://x"\n' * 2, "called 'c': rename one"),
+        ('name = "x"\n[link]\nlisten = ["tcp/0.0.0.0:7447"]', "can be reached by other machines"),
+        ('name = "x"\n[[trust]]\nkey = "zz"', "'zz' is no public key"),
+        ('name = "x"\n[[trust]]\nkey = "zz"\nrole = "king"', "'king'"),
+        ('name = "x"\n[[vehicle]]\nname = "d"\nkind = "mavlink"', "connection"),
+        ('name = "x"\n[[vehicle]]\nname = "d"\nkind = "sim"\nconnection = "udp:1:2"', "connection"),
+        ('name = "x"\n[files]\nlisten = "here"', "HOST:PORT"),
+        ('name = "x"\n[telemetry]\nmax_bytes = 5', "10 000 000"),
+    ],
+)
+def test_what_cannot_be_is_one_line_with_the_file_and_the_place(text: str, told: str) -> None:
+    with pytest.raises(SettingError, match=f"^node\\.toml: .*{told}") as caught:
+        parse(text, FILE)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_archive_is_enough() -> None:
+    pin = '[[trust]]\nkey = "{}"\narchive = true\n'
+    two = pin.format(KEY.hex) + pin.format(PrivateKey.generate().public.hex)
+    with pytest.raises(SettingError, match="one at most"):
+        parse('name = "x"\n' + two, FILE)
+
+
+def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="heliograph node init"):
+        read(tmp_path / "node.toml")
+    (tmp_path / "node.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingError, match="cannot read"):
+        read(tmp_path / "node.toml")
+
+
+def test_the_published_schema_says_that_other_keys_are_errors() -> None:
+    schema = msgspec.json.schema(NodeSettings)
+    assert all(each.get("additionalProperties", False) is not True for each in schema["$defs"].values())
+    assert schema["$defs"]["CameraSettings"]["additionalProperties"] is False
