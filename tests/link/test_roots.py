@@ -151,7 +151,7 @@ def test_a_part_becomes_the_file(root: Root, folder: Path) -> None:
         assert part.read() == b"one"
         part.write(b"two")
         assert not (folder / "new/deep/x.bin").exists()
-        root.publish_part("new/deep/x.bin", "7-1", part, replace=False)
+        root.publish_part("new/deep/x.bin", "7-1", replace=False)
     assert names_in(folder / "new/deep") == ["x.bin"]
     assert read(root, "new/deep/x.bin") == b"onetwo"
 
@@ -161,9 +161,9 @@ def test_a_file_is_replaced_only_when_told(root: Root, folder: Path) -> None:
     with root.open_part("x.bin", "7-1") as part:
         part.write(b"new")
         with pytest.raises(OutputError, match="there already"):
-            root.publish_part("x.bin", "7-1", part, replace=False)
+            root.publish_part("x.bin", "7-1", replace=False)
         assert (folder / "x.bin").read_bytes() == b"old"
-        root.publish_part("x.bin", "7-1", part, replace=True)
+        root.publish_part("x.bin", "7-1", replace=True)
     assert (folder / "x.bin").read_bytes() == b"new"
 
 
@@ -176,15 +176,17 @@ def test_without_hard_links_nothing_is_replaced_either(
     monkeypatch.setattr(os, "link", refuse)  # as FAT answers
     with root.open_part("x.bin", "7-1") as part:
         part.write(b"one")
-        root.publish_part("x.bin", "7-1", part, replace=False)
+        root.publish_part("x.bin", "7-1", replace=False)
     assert read(root, "x.bin") == b"one"
-    with root.open_part("x.bin", "7-2") as part, pytest.raises(OutputError, match="there already"):
-        root.publish_part("x.bin", "7-2", part, replace=False)
+    root.open_part("x.bin", "7-2").close()
+    with pytest.raises(OutputError, match="there already"):
+        root.publish_part("x.bin", "7-2", replace=False)
 
 
 def test_a_folder_keeps_its_name(root: Root) -> None:
-    with root.open_part("a", "7-1") as part, pytest.raises(OutputError):
-        root.publish_part("a", "7-1", part, replace=True)
+    root.open_part("a", "7-1").close()
+    with pytest.raises(OutputError):
+        root.publish_part("a", "7-1", replace=True)
 
 
 def test_what_was_received_can_be_forgotten(root: Root, folder: Path) -> None:
@@ -209,13 +211,33 @@ def test_a_part_that_is_something_else_is_not_opened(root: Root, folder: Path, w
         root.open_part("x.bin", "7-1")
 
 
-def test_a_part_that_was_exchanged_gets_no_name(root: Root, folder: Path) -> None:
-    with root.open_part("x.bin", "7-1") as part:
-        (folder / ".7-1.part").unlink()
-        (folder / ".7-1.part").write_text("another")
-        with pytest.raises(OutputError, match="moved away"):
-            root.publish_part("x.bin", "7-1", part, replace=True)
-    assert not (folder / "x.bin").exists()
+def test_a_part_that_was_exchanged_for_a_link_gets_no_name(root: Root, folder: Path) -> None:
+    root.open_part("x.bin", "7-1").close()
+    (folder / ".7-1.part").unlink()
+    (folder / ".7-1.part").symlink_to("../outside/secret.txt")
+    with pytest.raises(SourceError, match="no plain file"):
+        root.publish_part("x.bin", "7-1", replace=True)
+    assert root.look("x.bin") is None
+
+
+def test_after_a_crash_between_its_steps_a_name_is_given_again(root: Root, folder: Path) -> None:
+    for replace in (False, True):
+        with root.open_part("x.bin", "7-1") as part:
+            part.write(b"one")
+        os.link(folder / ".7-1.part", folder / "x.bin")  # and the power fails
+        with root.open_part("x.bin", "7-1") as part:
+            assert part.read() == b"one"
+        for _ in range(2):
+            root.publish_part("x.bin", "7-1", replace=replace)
+            assert names_in(folder) == ["a", "x.bin"]
+        root.delete("x.bin")
+
+
+def test_a_part_that_was_deleted_gets_no_name(root: Root) -> None:
+    root.open_part("x.bin", "7-1").close()
+    root.discard_part("x.bin", "7-1")
+    with pytest.raises(OutputError, match="send it again"):
+        root.publish_part("x.bin", "7-1", replace=False)
 
 
 def test_files_and_empty_folders_are_deleted(root: Root, folder: Path) -> None:
@@ -261,8 +283,8 @@ def test_folders_exchanged_for_links_meanwhile_never_lead_out(root: Root, folder
                 assert read(root, "way/secret.txt") == b"mine"
                 seen += 1
                 if number % 8 == 0:
-                    with root.open_part("way/new.txt", str(number)) as part:
-                        root.publish_part("way/new.txt", str(number), part, replace=True)
+                    root.open_part("way/new.txt", str(number)).close()
+                    root.publish_part("way/new.txt", str(number), replace=True)
                     written += 1
             except HeliographError:
                 refused += 1

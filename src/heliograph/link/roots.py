@@ -116,8 +116,8 @@ class Root:
         *above, name = self._file_names(path)
         try:
             with self.folder(tuple(above)) as folder:
-                return os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except (SourceNotFoundError, FileNotFoundError):
+                return _found(folder, name)
+        except SourceNotFoundError:
             return None
 
     def delete(self, path: str) -> None:
@@ -138,33 +138,38 @@ class Root:
 
     def open_part(self, path: str, label: str) -> BinaryIO:
         """Open for reading and writing what will be the file `path`, as it was left or empty; makes its folders."""
-        *above, _ = self._file_names(path)
-        name = _part_name(label)
+        *above, name = self._file_names(path)
+        part = _part_name(label)
         with self.folder(tuple(above), make=True) as folder:
-            with suppress(FileNotFoundError):
-                _check_plain(os.stat(name, dir_fd=folder, follow_symlinks=False), path)
-            stream = _opened(folder, name, path, os.O_RDWR | os.O_CREAT)
-            # Somebody else's file under a second name would be written into.
-            if os.fstat(stream.fileno()).st_nlink != 1:
+            if found := _found(folder, part):
+                _check_plain(found, path)
+            stream = _opened(folder, part, path, os.O_RDWR | os.O_CREAT)
+            # Somebody else's file under a second name would be written into; our own has one after a crash.
+            links = os.fstat(stream.fileno()).st_nlink
+            if links != (2 if _is_same(folder, part, name) else 1):
                 stream.close()
-                raise OutputError(f"what was received of {path} has a second name: delete {name} beside it")
+                raise OutputError(f"what was received of {path} has a second name: delete {part} beside it")
             os.fsync(folder)
         return stream
 
-    def publish_part(self, path: str, label: str, stream: BinaryIO, *, replace: bool) -> None:
-        """Give a part that is whole its name, on the disk; a file that has it is only replaced when told."""
+    def publish_part(self, path: str, label: str, *, replace: bool) -> None:
+        """Give a part that is whole its name, on the disk; a file that has it is only replaced when told.
+
+        Asked again after a crash: a part that is gone has got its name before.
+        """
         *above, name = self._file_names(path)
         part = _part_name(label)
-        os.fsync(stream.fileno())
         with self.folder(tuple(above)) as folder:
-            if not os.path.samestat(_look(folder, part, path), os.fstat(stream.fileno())):
-                raise OutputError(f"{path} cannot get its name: what was received was moved away meanwhile")
-            try:
-                _give_name(folder, part, name, replace=replace)
-            except FileExistsError as error:
-                raise OutputError(f"{path} is there already: delete it, or ask to replace it") from error
-            except OSError as error:
-                raise OutputError(f"{path} cannot get its name ({error.strerror})") from error
+            if found := _found(folder, part):
+                _check_plain(found, path)
+                try:
+                    _give_name(folder, part, name, replace=replace)
+                except FileExistsError as error:
+                    raise OutputError(f"{path} is there already: delete it, or ask to replace it") from error
+                except OSError as error:
+                    raise OutputError(f"{path} cannot get its name ({error.strerror})") from error
+            elif _found(folder, name) is None:
+                raise OutputError(f"what was received of {path} was deleted: send it again")
             os.fsync(folder)
 
     def discard_part(self, path: str, label: str) -> None:
@@ -198,11 +203,22 @@ def _enter(here: int, name: str, path: str, make: bool) -> int:
     return below
 
 
-def _look(folder: int, name: str, path: str) -> os.stat_result:
+def _found(folder: int, name: str) -> os.stat_result | None:
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError as error:
-        raise SourceNotFoundError(f"there is no {path}") from error
+    except FileNotFoundError:
+        return None
+
+
+def _look(folder: int, name: str, path: str) -> os.stat_result:
+    if found := _found(folder, name):
+        return found
+    raise SourceNotFoundError(f"there is no {path}")
+
+
+def _is_same(folder: int, name: str, other: str) -> bool:
+    first, second = _found(folder, name), _found(folder, other)
+    return first is not None and second is not None and os.path.samestat(first, second)
 
 
 def _opened(folder: int, name: str, path: str, flags: int) -> BinaryIO:
@@ -241,20 +257,24 @@ def kind_of(mode: int) -> str:
 
 
 def _give_name(folder: int, part: str, name: str, *, replace: bool) -> None:
-    if not replace:
-        try:
-            # Unlike a rename, a link never takes the place of a file.
-            os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            with suppress(FileNotFoundError):
-                os.stat(name, dir_fd=folder, follow_symlinks=False)
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from error
-        else:
-            os.unlink(part, dir_fd=folder)
-            return
-    os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    # After a crash it may have both names already, and to rename one to the other does nothing.
+    if not _is_same(folder, part, name) and (replace or not _linked(folder, part, name)):
+        os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    else:
+        os.unlink(part, dir_fd=folder)
+
+
+def _linked(folder: int, part: str, name: str) -> bool:
+    """Give a part its second name, never in a file's place as a rename; False where the disk knows no such names."""
+    try:
+        os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if _found(folder, name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from error
+        return False
+    return True
 
 
 def _part_name(label: str) -> str:
