@@ -56,6 +56,8 @@ def decode(data: bytes, kind: type[M]) -> M:
                 f"{kind.KIND!r} came in version {envelope.version}, this program knows {kind.VERSION}: "
                 "bring heliograph up to date at this end"
             )
+        if envelope.version < 1:
+            raise RemoteProtocolError(f"{kind.KIND!r} came in version {envelope.version}, which there never was")
         decoder = _decoders.get(kind)
         if decoder is None:
             decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
