@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ _VERSION = 1
 _ROWS_A_READ = 512
 _DROPPED_AT_ONCE = 16
 _MOST_DROPPED = 4_096
+_MOST_REMOVALS = 100_000
 _COLUMNS = "id, boot, stream, schema, first, count, times, rows, wall_minus_boot_ns, clock_synchronised"
 _SCHEMA = """
 CREATE TABLE block (
@@ -115,7 +117,8 @@ class Spool:
     def remove(self, ranges: Iterable[Range]) -> None:
         """Forget what an archive has committed, with the next `append` or `settle`."""
         with self._appending:
-            self._removals.extend(ranges)
+            # On a disk that stays full they could grow; what is forgotten here is sent again.
+            self._removals.extend(islice(ranges, _MOST_REMOVALS - len(self._removals)))
 
     def settle(self) -> None:
         """Commit what waits to be removed. Raises `OutputError`."""
