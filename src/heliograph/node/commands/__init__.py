@@ -1,0 +1,1 @@
+"""Commands on board: journalled before they run, run at most once, and every stage reported."""
