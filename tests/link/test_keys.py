@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +152,31 @@ def test_a_public_key_is_parsed_as_it_was_written(raw: bytes, comment: str) -> N
 def test_what_is_no_public_key_is_refused(text: str) -> None:
     with pytest.raises(SettingError, match="no public key"):
         PublicKey.parse(text)
+
+
+def weak_keys() -> list[PublicKey]:
+    """Give every encoding of a point of small order, which RFC 8032 section 5.1.7 leaves to whoever verifies."""
+    prime, eighth = (
+        2**255 - 19,
+        int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
+    )
+    heights = (0, 1, prime - 1, prime, prime + 1, eighth, prime - eighth)
+    return [PublicKey((height | sign << 255).to_bytes(32, "little")) for height in heights for sign in (0, 1)]
+
+
+@pytest.mark.parametrize("key", weak_keys(), ids=lambda key: key.short)
+def test_nobody_signs_for_a_key_that_everybody_could_sign_for(key: PublicKey) -> None:
+    forged = bytes([1]) + bytes(63)
+    fitting = []
+    for number in range(100):
+        try:
+            Ed25519PublicKey.from_public_bytes(key.raw).verify(forged, bytes([number]))
+        except InvalidSignature:
+            continue
+        fitting.append(bytes([number]))
+    # The library takes what nobody signed.
+    assert fitting
+    assert not any(key.verify(forged, each) for each in fitting)
 
 
 @given(st.text())

@@ -150,9 +150,11 @@ def _boolean(_: Argument, value: Any) -> Verdict:
     return ("" if isinstance(value, bool) else "must be true or false"), value
 
 
-def _values(_: Argument, value: Any) -> Verdict:
+def _values(argument: Argument, value: Any) -> Verdict:
     if not isinstance(value, dict) or not all(isinstance(each, str) for pair in value.items() for each in pair):
         return "must be a map of texts, NAME=VALUE each", value
+    if not value and not argument.optional:
+        return "must have one NAME=VALUE at least", value
     return ("must be valid UTF-8" if any(_has(each, "Cs") for pair in value.items() for each in pair) else ""), value
 
 

@@ -27,6 +27,10 @@ _KEY_TYPE = "ssh-ed25519"
 # RFC 4253 section 6.6 and RFC 8709: the name of the algorithm and the key, each after its length.
 _BLOB_HEAD = len(_KEY_TYPE).to_bytes(4, "big") + _KEY_TYPE.encode() + (32).to_bytes(4, "big")
 _LARGEST_BYTES = 16_384
+# The y of the points of small order: anybody can make signatures that fit such a key, all zeros among them.
+_PRIME = 2**255 - 19
+_ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_WEAK = frozenset((0, 1, _PRIME - 1, _PRIME, _PRIME + 1, _ORDER_EIGHT, _PRIME - _ORDER_EIGHT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,15 @@ class PublicKey:
         line = f"{_KEY_TYPE} {binascii.b2a_base64(_BLOB_HEAD + self.raw, newline=False).decode()}"
         return f"{line} {comment}" if comment else line
 
+    @property
+    def weak(self) -> bool:
+        """Whether anybody could sign for it, as for the key of zeros: it proves nothing, and no signature fits it."""
+        return int.from_bytes(self.raw, "little") & (1 << 255) - 1 in _WEAK
+
     def verify(self, signature: bytes, data: bytes) -> bool:
         """Tell whether this key's owner signed these bytes."""
+        if self.weak:
+            return False
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, data)
         except InvalidSignature:

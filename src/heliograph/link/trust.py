@@ -117,6 +117,8 @@ class Trust:
     def add(self, key: PublicKey, role: Role, label: str = "") -> None:
         """Trust a key; with the role `archive` it is the archive. Raises `CommandRefusedError`, `OutputError`."""
         with self._changing:
+            if key.weak:
+                raise CommandRefusedError(f"the key {key.short} proves nothing, as anybody can sign for it")
             if key in self._pins:
                 raise CommandRefusedError(f"the key {key.short} is trusted already: revoke it first to change its role")
             if role is Role.ARCHIVE and self.archive is not None:
@@ -144,6 +146,8 @@ class Trust:
 def _by_key(pins: Iterable[Pin]) -> dict[PublicKey, Pin]:
     found: dict[PublicKey, Pin] = {}
     for pin in pins:
+        if pin.key.weak:
+            raise SettingError(f"the key {pin.key.short} proves nothing, as anybody can sign for it: pin a real one")
         if pin.key in found:
             raise SettingError(f"the key {pin.key.short} is pinned twice: keep one of the two")
         found[pin.key] = pin
