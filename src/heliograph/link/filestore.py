@@ -13,6 +13,16 @@ _SOURCE = re.compile(r"([0-9a-f]{64}) (.+)", re.DOTALL)
 _TARGET = re.compile(r"([0-9-]+)([=:])(.+)", re.DOTALL)
 
 
+def spoken(path: str) -> str:
+    """Give a path as the metadata of a transfer can hold it: where it is too long, the file's own name.
+
+    >>> spoken("images/one.png"), spoken("x" * 250 + "/one.png")
+    ('images/one.png', 'one.png')
+    """
+    # CCSDS 727.0-B-5, 5.2.5: the length of a name is one byte.
+    return path if len(path.encode()) < 256 else path.rpartition("/")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class RootedSource:
     """A file to send, of known content: one that has other content by now is another source."""

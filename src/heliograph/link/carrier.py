@@ -1,0 +1,235 @@
+"""The ground's side of files: agrees with a node on a transfer, sees it through, and takes it up again."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import msgspec
+
+from heliograph.core import (
+    HeliographError,
+    LinkLostError,
+    NodeNotFoundError,
+    OutputError,
+    RemoteProtocolError,
+    TransferError,
+)
+from heliograph.link.cfdp.transaction import Role, State, TransactionId, TransferStatus
+from heliograph.link.cfdp.transfers import Transfers
+from heliograph.link.commander import Commander, outcome
+from heliograph.link.digest import Digests
+from heliograph.link.discovery import Node
+from heliograph.link.entity import entity_of
+from heliograph.link.filestore import RootedSource, RootedTarget, spoken
+from heliograph.link.listing import FileEntry, Listing
+from heliograph.link.roots import Root
+
+_TICK_S = 0.2
+_SILENCE_S = 10.0
+"""After so long without the other end the node is asked again: it may have restarted, or another may have cancelled."""
+_ANSWER_S = 5.0
+
+T = TypeVar("T")
+OnProgress = Callable[[TransferStatus], None]
+
+
+class _Queued(msgspec.Struct, frozen=True):
+    """What `files.downlink` gives."""
+
+    transaction: str
+    size_bytes: int
+    sha256: str
+
+
+class Carrier:
+    """Moves files between the folder `root` here and a node, one at a time.
+
+    To move the same file again after this program ended goes on where it was, as long as `transfers` has its folder.
+    When `stop` is set a transfer is suspended at both ends, and its methods return.
+    """
+
+    def __init__(
+        self, commander: Commander, node: Node, transfers: Transfers, root: Root, *, user: str, stop: threading.Event
+    ) -> None:
+        self._commander, self._node, self._transfers, self._root = commander, node, transfers, root
+        self._user = user
+        self._stop = stop
+        self._address = datagram_address(node)
+
+    def uplink(
+        self, local: str, remote: str, on_progress: OnProgress, *, priority: int = 0, replace: bool = False
+    ) -> TransferStatus:
+        """Send a file, and give its last state: completed, or suspended when stopped.
+
+        Raises what `Root.open` raises, `CommandFailedError` with the node's reason when it does not take the file,
+        `LinkLostError` when it cannot be asked, and `TransferError` when the transfer ended otherwise.
+        """
+        with self._root.open(local) as stream:
+            size_bytes = os.fstat(stream.fileno()).st_size
+            sha256 = Digests().of(stream, self._stop)
+        transaction = self._sending(RootedSource(self._root, local, sha256), remote, priority)
+
+        def announce(timeout_s: float | None = None) -> TransactionId:
+            announcement = {
+                "destination": remote,
+                "size_bytes": size_bytes,
+                "sha256": sha256.hex(),
+                "transaction": str(transaction),
+                "replace": replace,
+                "priority": priority,
+            }
+            try:
+                self._command("files.uplink", announcement, timeout_s)
+            except (LinkLostError, NodeNotFoundError):
+                raise
+            except HeliographError:
+                # It is over for the node, or never began.
+                self._transfers.abandon(transaction)
+                raise
+            self._go_on(transaction)
+            return transaction
+
+        return self._see_through(announce, on_progress)
+
+    def downlink(
+        self, remote: str, local: str, on_progress: OnProgress, *, priority: int = 0, replace: bool = False
+    ) -> TransferStatus:
+        """Fetch a file, and give its last state: completed, or suspended when stopped; raises as `uplink` does."""
+        found = self._root.look(local)
+        if found and not replace:
+            raise OutputError(f"{local} is there already: delete it, or replace it with --replace")
+
+        def ask_for(timeout_s: float | None = None) -> TransactionId:
+            given = self._command("files.downlink", {"path": remote, "priority": priority}, timeout_s)
+            return self._expecting(_converted(given, _Queued), local, priority, replace)
+
+        return self._see_through(ask_for, on_progress)
+
+    def _sending(self, source: RootedSource, remote: str, priority: int) -> TransactionId:
+        """Give the transfer of this file that is under way, or a new one; it waits until the node agrees."""
+        peer = entity_of(self._node.key)
+        for status in self._transfers.statuses():
+            same = (status.name, status.destination, status.peer) == (source.name, spoken(remote), peer)
+            if same and status.role is Role.SENDING and not status.state.final:
+                return status.id
+        transaction = self._transfers.send(
+            source, spoken(remote), peer=peer, peer_address=self._address, priority=priority, sha256=source.sha256
+        )
+        self._transfers.suspend(transaction)
+        return transaction
+
+    def _expecting(self, queued: _Queued, local: str, priority: int, replace: bool) -> TransactionId:
+        transaction = TransactionId.parse(queued.transaction)
+        known = {status.id: status for status in self._transfers.statuses()}
+        if transaction in known:
+            self._go_on(transaction)
+            return transaction
+        target = RootedTarget(self._root, local, str(transaction), replace)
+        for status in known.values():
+            # What the file on board was before, or what the node has forgotten.
+            if not status.state.final and status.name.partition(":")[2] == local:
+                self._transfers.abandon(status.id)
+        free_bytes = self._root.free_bytes()
+        if queued.size_bytes > free_bytes:
+            with suppress(HeliographError):
+                self._command("files.cancel", {"transaction": str(transaction)}, _ANSWER_S)
+            raise OutputError(f"no room for {queued.size_bytes} bytes: {free_bytes} are free here")
+        self._transfers.expect(
+            transaction,
+            target,
+            size_bytes=queued.size_bytes,
+            sha256=bytes.fromhex(queued.sha256),
+            priority=priority,
+            peer_address=self._address,
+        )
+        return transaction
+
+    def _go_on(self, transaction: TransactionId) -> None:
+        if self._transfers.status(transaction).state is State.SUSPENDED:
+            self._transfers.resume(transaction)
+
+    def _see_through(self, agree: Callable[..., TransactionId], on_progress: OnProgress) -> TransferStatus:
+        transaction = agree()
+        heard_s = time.monotonic()
+        while True:
+            status = self._transfers.wait(transaction, _TICK_S)
+            on_progress(status)
+            if status.state is State.COMPLETED:
+                return status
+            if status.state.final:
+                raise TransferError(f"the transfer was {status.state.value}: {status.reason or 'no reason was given'}")
+            if self._stop.is_set():
+                return self._suspended(transaction)
+            if status.state is State.ACTIVE:
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > _SILENCE_S:
+                with suppress(LinkLostError, NodeNotFoundError):
+                    transaction = agree(_ANSWER_S)
+                heard_s = time.monotonic()
+
+    def _suspended(self, transaction: TransactionId) -> TransferStatus:
+        self._transfers.suspend(transaction)
+        # A node that does not hear of it finds out by itself that nobody answers.
+        with suppress(HeliographError):
+            self._command("files.suspend", {"transaction": str(transaction)}, _ANSWER_S)
+        return self._transfers.status(transaction)
+
+    def _command(self, name: str, arguments: dict[str, Any], timeout_s: float | None = None) -> Any:
+        report = self._commander.send(self._node, name, arguments, user=self._user, timeout_s=timeout_s)
+        if not report.stage.final:
+            raise LinkLostError(f"{self._node.name} did not finish {name} in time: try again when the link is back")
+        return outcome(report)
+
+
+def files_of(
+    commander: Commander, node: Node, path: str, *, user: str, recursive: bool = False, hashes: bool = False
+) -> Iterator[FileEntry]:
+    """Give the files below a folder of a node, or the one file, page by page; raises as `Commander.send` does."""
+    after, more = "", True
+    while more:
+        arguments = {"path": path, "recursive": recursive, "hashes": hashes, "after": after}
+        given = outcome(commander.send(node, "files.list", arguments, user=user))
+        page = _converted(given, Listing)
+        yield from page.entries
+        # A page that is empty, or no further than the one before, would be asked for again and again.
+        more = page.more and bool(page.entries) and page.entries[-1].path != after
+        after = page.entries[-1].path if page.entries else after
+
+
+def datagram_address(node: Node) -> tuple[str, int]:
+    """Give where a node takes datagrams of file transfers. Raises `TransferError` when it has told no such address."""
+    host, _, port = node.hello.files.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise TransferError(f"{node.name} moves no files: its node.toml says where, under [files]")
+    return host, int(port)
+
+
+def own_address(towards: tuple[str, int]) -> str:
+    """Give the address of this machine that datagrams to another one come from.
+
+    >>> own_address(("127.0.0.1", 7448))
+    '127.0.0.1'
+
+    Raises `LinkLostError` where no way leads there.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: the kernel looks up the way.
+            probe.connect(towards)
+        except OSError as error:
+            raise LinkLostError(f"no way to {towards[0]}, where files go ({error.strerror})") from error
+        host: str = probe.getsockname()[0]
+        return host
+
+
+def _converted(given: Any, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise RemoteProtocolError(f"the node's answer was not understood ({error})") from error
