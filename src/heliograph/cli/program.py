@@ -10,7 +10,22 @@ from typing import Annotated, NoReturn
 import typer
 
 import heliograph
-from heliograph.cli import bench, calibrate, cameras, features, get, grab, modes, payload, record, serve, set, view
+from heliograph.cli import (
+    bench,
+    calibrate,
+    cameras,
+    features,
+    get,
+    grab,
+    key,
+    modes,
+    payload,
+    record,
+    send,
+    serve,
+    set,
+    view,
+)
 from heliograph.cli.exit_code import ExitCode, exit_code
 from heliograph.cli.terminal import shown
 from heliograph.core import HeliographError
@@ -30,6 +45,9 @@ app.command("record")(record.record)
 app.command("bench")(bench.bench)
 app.command("view")(view.view)
 app.command("calibrate")(calibrate.calibrate)
+# Negative numbers among the words of a command are no options.
+app.command("send", context_settings={"ignore_unknown_options": True})(send.send)
+app.add_typer(key.app, name="key")
 app.add_typer(modes.app, name="modes")
 app.add_typer(payload.app, name="payload")
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 def send(
     node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node, or the beginning of its id.")],
-    command: Annotated[str, typer.Argument(metavar="[COMMAND]", help="What to do; without it, what there is.")] = "",
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="What to do; without it, what there is.")] = "",
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Its arguments in order, or as NAME=VALUE.")
+        list[str] | None, typer.Argument(metavar="ARGS", help="Its arguments in order, or as NAME=VALUE.")
     ] = None,
     connect: Connect = None,
     tls_ca: TlsCa = None,
