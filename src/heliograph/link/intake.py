@@ -45,6 +45,9 @@ class Samples:
     ground_minus_boot_ns: int | None = None
     """What the wall clock of the ground says more than the node's CLOCK_BOOTTIME, where an archive measured it."""
 
+    def __len__(self) -> int:
+        return len(self.sequences)
+
     def after(self, sequence: int) -> Samples:
         """Give those that come after a number."""
         keep = slice(int(np.searchsorted(self.sequences, sequence, "right")), None)
@@ -65,8 +68,14 @@ def take_block(key: str, payload: bytes) -> Block:
     block = decode(payload, Block)
     if key != topic(block.node, BLOCKS, block.stream):
         raise RemoteProtocolError(f"a block of {block.node[:40]!r} came under {key!r}")
+    check_claims(block)
+    return block
+
+
+def check_claims(block: Block) -> None:
+    """Check what a block says of itself. Raises `RemoteProtocolError` where it cannot be."""
     if max(map(len, (block.node, block.boot, block.stream, block.schema))) > _LONGEST_NAME:
-        raise RemoteProtocolError(f"a block of {block.node} has a name beyond {_LONGEST_NAME} characters")
+        raise RemoteProtocolError(f"a block of {block.node[:40]!r} has a name beyond {_LONGEST_NAME} characters")
     if not 1 <= block.count <= _MOST_SAMPLES or not 1 <= block.first <= HIGHEST_NUMBER - block.count:
         raise RemoteProtocolError(f"a block of {block.node} claims {block.count} samples from {block.first} on")
     if len(block.times) != 8 * block.count:
@@ -74,7 +83,6 @@ def take_block(key: str, payload: bytes) -> Block:
     times_ns = np.frombuffer(block.times, "<i8")
     if times_ns.min() < 0 or times_ns.max() > _FAR_NS or not -_FAR_NS < block.wall_minus_boot_ns < _FAR_NS:
         raise RemoteProtocolError(f"a block of {block.node} has times out of this world")
-    return block
 
 
 def row_bytes(block: Block, stream: Stream) -> int:
