@@ -14,16 +14,19 @@ from heliograph.cli import (
     bench,
     calibrate,
     cameras,
+    downlink,
     features,
     get,
     grab,
     key,
+    ls,
     modes,
     payload,
     record,
     send,
     serve,
     set,
+    uplink,
     view,
 )
 from heliograph.cli.exit_code import ExitCode, exit_code
@@ -47,6 +50,9 @@ app.command("view")(view.view)
 app.command("calibrate")(calibrate.calibrate)
 # Negative numbers among the words of a command are no options.
 app.command("send", context_settings={"ignore_unknown_options": True})(send.send)
+app.command("ls")(ls.ls)
+app.command("uplink")(uplink.uplink)
+app.command("downlink")(downlink.downlink)
 app.add_typer(key.app, name="key")
 app.add_typer(modes.app, name="modes")
 app.add_typer(payload.app, name="payload")
