@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import heliograph
-from heliograph.core import CommandFailedError, FeatureAccessError, FeatureValueError
+from heliograph.core import CameraNotFoundError, CommandFailedError, FeatureAccessError, FeatureValueError
 from heliograph.node.call import Command
 from heliograph.node.cameras.commands import camera_commands
 from heliograph.node.cameras.shared import SharedCamera
@@ -43,7 +43,9 @@ def kept() -> dict[str, bytes]:
 
 @pytest.fixture
 def commands(camera: SharedCamera, kept: dict[str, bytes]) -> dict[str, Command]:
-    return {each.definition.name: each for each in camera_commands({"cam-1": camera}, kept.__setitem__)}
+    return {
+        each.definition.name: each for each in camera_commands(["cam-1", "cam-2"], {"cam-1": camera}, kept.__setitem__)
+    }
 
 
 def test_features_are_set_all_or_none(camera: SharedCamera, commands: dict[str, Command]) -> None:
@@ -84,3 +86,13 @@ def test_what_is_no_picture_is_told_before_one_is_taken(camera: SharedCamera, co
     with pytest.raises(CommandFailedError, match=r"\.png"):
         commands["camera.grab"].run(AskedCall({"camera": "cam-1", "path": "a.doc", "timeout": 5.0}))
     assert not camera.driver.streaming
+
+
+def test_a_camera_that_is_not_there_yet_is_told(commands: dict[str, Command]) -> None:
+    assert commands["camera.grab"].definition.arguments[0].choices == ("cam-1", "cam-2")
+    with pytest.raises(CameraNotFoundError, match="cam-2 is not there yet"):
+        commands["camera.grab"].run(AskedCall({"camera": "cam-2", "path": "", "timeout": 5.0}))
+
+
+def test_a_node_without_cameras_offers_no_commands_for_them(kept: dict[str, bytes]) -> None:
+    assert not camera_commands([], {}, kept.__setitem__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from heliograph.core import CameraNotFoundError, CommandFailedError
@@ -18,14 +18,16 @@ Keep = Callable[[str, bytes], None]
 """Puts a whole file under a relative path below the node's file root. Raises `HeliographError`."""
 
 
-def camera_commands(cameras: Mapping[str, SharedCamera], keep: Keep) -> list[Command]:
-    """Give the commands for cameras under their names; pictures are kept by `keep`."""
-    which = Argument(name="camera", choices=tuple(cameras), description="Name in node.toml.")
+def camera_commands(names: Sequence[str], cameras: Mapping[str, SharedCamera], keep: Keep) -> list[Command]:
+    """Give the commands for cameras of these names, of which `cameras` has those that are there; none without names."""
+    if not names:
+        return []
+    which = Argument(name="camera", choices=tuple(names), description="Name in node.toml.")
 
     def find(call: Call) -> SharedCamera:
         name = call.arguments["camera"]
         if name not in cameras:
-            raise CameraNotFoundError(f"no camera {name!r} on this node: there are {', '.join(cameras) or 'none'}")
+            raise CameraNotFoundError(f"{name} is not there yet: events camera.missing tell why")
         return cameras[name]
 
     def set_features(call: Call) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""`heliograph node`: the on-board program, and `heliograph node init`: a new node."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heliograph.cli.ground import key_file
+from heliograph.core import MissingDependencyError
+from heliograph.core.state import state_folder
+
+app = typer.Typer(help="Run the on-board program, or make a new node.", invoke_without_command=True)
+
+_DEFAULT = Path("node.toml")
+
+
+@app.callback()
+def node(
+    context: typer.Context,
+    config: Annotated[Path, typer.Option("--config", "-c", help="The node's settings.")] = _DEFAULT,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for journal, spool and files; the service's, or the user's own, by default."),
+    ] = None,
+) -> None:
+    """Run the on-board program until Ctrl-C: cameras, telemetry, commands, sequences, files.
+
+    `heliograph node init` writes the settings.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    try:
+        from heliograph.node.program import Node
+        from heliograph.node.settings import read
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    settings = read(config)
+    with Node(settings, config.parent, state_dir or state_folder() / "nodes" / settings.name) as running:
+        for line in running.told():
+            typer.echo(line)
+        # Whoever started it may wait for this.
+        sys.stdout.flush()
+        again = running.wait()
+    if again:
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+@app.command("init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where node.toml and node.key are written.")] = Path(),
+    name: Annotated[str | None, typer.Option(help="What people call the node; the machine's name by default.")] = None,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Public key that may command it, as `heliograph key show` prints it; the first is the admin's. "
+            "May be repeated. Without one: the key of this user, if there is one.",
+        ),
+    ] = None,
+) -> None:
+    """Write a commented node.toml and the node's own key."""
+    try:
+        from heliograph.link.keys import PrivateKey, PublicKey
+        from heliograph.node.founding import found_node
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    own = key_file(None)
+    keys = [PublicKey.parse(each) for each in trust or ()]
+    if not keys and own.exists():
+        keys = [PrivateKey.read(own).public]
+        typer.echo(f"{own} may command it, as its admin")
+    file, key = found_node(folder, name or socket.gethostname().partition(".")[0], keys)
+    typer.echo(f"{file}: node {key.short}; heliograph node --config {file} runs it")
+    if not keys:
+        typer.echo(f"nobody may command it yet: heliograph key new, then put the key into {file}", err=True)
+
+
+def _missing(error: ModuleNotFoundError) -> MissingDependencyError:
+    return MissingDependencyError(f"{error.name} is not installed: pip install 'heliograph[node]'")
