@@ -120,7 +120,12 @@ class CommandService:
         return with_stage((stage_report(command, 1, Stage.RECEIVED),), Stage.REFUSED, reason)
 
     def _answer_journal(self, _: str, data: bytes) -> Iterable[bytes]:
-        return [encode(Journal(entries=self._journal.entries(decode(data, JournalRequest))))]
+        try:
+            request = decode(data, JournalRequest)
+        except RemoteProtocolError as error:
+            logger.debug("a question about the journal has no answer: %s", error)
+            return []
+        return [encode(Journal(entries=self._journal.entries(request)))]
 
     def _answer_dictionary(self, _: str, __: bytes) -> Iterable[bytes]:
         return [encode(Dictionary(commands=self._offers.definitions, streams=self._streams()))]
