@@ -78,6 +78,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._appending = threading.Lock()
         self._removals: list[Range] = []
+        self._declared: set[str] = set()
         self._newest_id = 0
         self._samples = 0
         self._database = Database(
@@ -177,9 +178,10 @@ class Spool:
         with self._database.transaction() as database:
             fresh = tuple(replace(each, ids=(self._newest_id + at,)) for at, each in enumerate(blocks, 1))
             removed = sum(_delete(database, each) for each in removals)
+            fresh_declarations = [each for each in declarations if each.schema not in self._declared]
             database.executemany(
                 "INSERT OR IGNORE INTO declaration VALUES (?, ?, ?)",
-                [(each.name, each.schema, msgspec.msgpack.encode(each)) for each in declarations],
+                [(each.name, each.schema, msgspec.msgpack.encode(each)) for each in fresh_declarations],
             )
             database.executemany(
                 f"INSERT INTO block ({_COLUMNS}, kept) VALUES (?,?,?,?,?,?,?,?,?,?,?)", [_row(each) for each in fresh]
@@ -191,6 +193,7 @@ class Spool:
             dropped = self._make_room(database)
             for each in (*lost, *dropped):
                 _note_loss(database, each)
+        self._declared.update(each.schema for each in fresh_declarations)
         if fresh:
             self._newest_id = fresh[-1].ids[0]
         self._samples += sum(each.count for each in fresh) - removed - sum(each.count for each in dropped)
@@ -220,6 +223,7 @@ class Spool:
         # Never an id twice while the program runs, whatever became of the file.
         self._newest_id = max(self._newest_id, newest or 0)
         self._samples = samples or 0
+        self._declared.clear()
 
 
 def _row(block: Spooled) -> tuple[object, ...]:
