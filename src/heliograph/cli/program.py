@@ -21,6 +21,8 @@ from heliograph.cli import (
     key,
     ls,
     modes,
+    node,
+    nodes,
     payload,
     record,
     send,
@@ -50,10 +52,12 @@ app.command("view")(view.view)
 app.command("calibrate")(calibrate.calibrate)
 # Negative numbers among the words of a command are no options.
 app.command("send", context_settings={"ignore_unknown_options": True})(send.send)
+app.command("nodes")(nodes.nodes)
 app.command("ls")(ls.ls)
 app.command("uplink")(uplink.uplink)
 app.command("downlink")(downlink.downlink)
 app.add_typer(key.app, name="key")
+app.add_typer(node.app, name="node")
 app.add_typer(modes.app, name="modes")
 app.add_typer(payload.app, name="payload")
 
