@@ -1,0 +1,173 @@
+"""One run on board: waits, keeps what it is about to do, has it done, keeps what came of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from heliograph.core import HeliographError, OutputError
+from heliograph.link.command import Stage
+from heliograph.link.event import Severity
+from heliograph.link.sequence.checking import DefinitionOf, resolve
+from heliograph.link.sequence.language import Step, parse
+from heliograph.link.sequence.run import Miss, Moment, RunState, SequenceRun, Start, Wait, step_command_id
+from heliograph.node.call import Submit
+from heliograph.node.outlet import Emit
+from heliograph.node.sequences.store import SequenceStore, StepState, StoredRun, StoredStep
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_WAIT_S = 0.5
+"""So often a set wall clock, and a machine that slept, are noticed."""
+
+_INTERRUPTED = "interrupted: the node ended while it was under way; it is not run again"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a run needs of the node."""
+
+    store: SequenceStore
+    submit: Submit
+    definition_of: DefinitionOf
+    emit: Emit
+    now: Callable[[], Moment]
+
+
+class Runner:
+    """Takes up a run where the store has it, and drives it to its end in the thread that calls `drive`."""
+
+    def __init__(self, stored: StoredRun, board: Board) -> None:
+        self.stored = stored
+        self.steps, faults = parse(stored.text)
+        self.waits_for = ""
+        """What it waits for, where that is not the time of a step."""
+        self.under_way: Step | None = None
+        self.ended = threading.Event()
+        self._board = board
+        self._changed = threading.Event()
+        self._cancelled_by = ""
+        self._closing = False
+        self.run = self._taken_up()
+        if faults:
+            self.run.stop(RunState.FAILED, f"this program does not understand its text: {faults[0].at(stored.name)}")
+
+    @property
+    def remaining_ns(self) -> int:
+        """How long until the next step is due."""
+        return self.run.remaining_ns(self._board.now())
+
+    def cancel(self, user: str) -> None:
+        """Begin no further step; the one that is under way goes on to its end."""
+        self._cancelled_by = user or "the node"
+        self._changed.set()
+
+    def close(self) -> None:
+        """End the thread without ending the run: it is taken up again when the node is."""
+        self._closing = True
+        self._changed.set()
+
+    def drive(self, wait: Callable[[float], Any] | None = None) -> None:
+        """Run what is due until the run ends, or the node does; `wait` waits for seconds, or less."""
+        wait = wait or self._changed.wait
+        while not self._closing:
+            if self._cancelled_by:
+                self.run.stop(RunState.CANCELLED, f"cancelled by {self._cancelled_by}")
+            now = self._board.now()
+            match self.run.next(now):
+                case None:
+                    self._finish()
+                    return
+                case Wait(remaining_ns, reason):
+                    self.waits_for = reason
+                    wait(min(remaining_ns / 1e9, _LONGEST_WAIT_S))
+                case Miss(step, reason):
+                    self._note(step, StepState.MISSED, now, reason)
+                case Start(step):
+                    self._do(step, now)
+
+    def _taken_up(self) -> SequenceRun:
+        """Go on after the last step that was begun; one that was under way has failed by the node's restart."""
+        stored = self.stored
+        run = SequenceRun(self.steps, stored.began, on_failure=stored.on_failure, grace_ns=stored.grace_ns)
+        for done in self._board.store.steps(stored.id):
+            # A step whose end the disk had no room for.
+            while run.step and run.step.number < done.number:
+                run.ended(done.moment, "its end could not be kept")
+            if done.state is StepState.RUNNING and run.step:
+                now = self._board.now()
+                self._note(run.step, StepState.INTERRUPTED, now, _INTERRUPTED)
+                run.ended(now, _INTERRUPTED)
+            else:
+                run.ended(done.moment, done.reason)
+        return run
+
+    def _do(self, step: Step, now: Moment) -> None:
+        self.under_way = step
+        failure = self._failure(step, now)
+        self.under_way = None
+        then = self._board.now()
+        self.run.ended(then, failure)
+        self._note(step, StepState.FAILED if failure else StepState.COMPLETED, then, failure)
+
+    def _failure(self, step: Step, now: Moment) -> str:
+        """Have a step done; gives why it failed, empty when it was completed."""
+        stored, board = self.stored, self._board
+        try:
+            arguments = resolve(step, board.definition_of)
+            board.store.note_step(stored.id, StoredStep(step.number, StepState.RUNNING, "", now))
+            self._tell(step, StepState.RUNNING, "")
+            user = f"sequence {stored.name} of {stored.user}"
+            report = board.submit(step.name, arguments, user=user, id=step_command_id(stored.id, step.number))
+        except HeliographError as error:
+            return str(error)
+        except Exception as error:
+            logger.exception("step %d of sequence %s", step.number, stored.name)
+            return f"unexpected {type(error).__name__}: {error}; this is a defect"
+        if report.stage is Stage.COMPLETED:
+            return ""
+        return f"{report.stage.value}: {report.reason}" if report.reason else str(report.stage.value)
+
+    def _finish(self) -> None:
+        stored, run = self.stored, self.run
+        try:
+            self._board.store.end_run(stored.id, run.state, run.reason)
+        except OutputError as error:
+            logger.error("how sequence %s ended is not kept: %s", stored.name, error)
+        told = f": {run.reason}" if run.reason else f", {run.failures} steps failed" if run.failures else ""
+        self._board.emit(
+            Severity.WARNING if run.failures or run.state is RunState.FAILED else Severity.ACTIVITY,
+            f"sequence.{run.state.value}",
+            f"sequence {stored.name} {run.state.value}{told}",
+            run=stored.id,
+            sequence=stored.name,
+            failures=run.failures,
+            reason=run.reason,
+        )
+        self.ended.set()
+
+    def _note(self, step: Step, state: StepState, moment: Moment, reason: str = "") -> None:
+        try:
+            self._board.store.note_step(self.stored.id, StoredStep(step.number, state, reason, moment))
+        except OutputError as error:
+            # The step was noted as running: after a restart it counts as interrupted, and is not run again.
+            logger.error("how step %d of sequence %s ended is not kept: %s", step.number, self.stored.name, error)
+        self._tell(step, state, reason)
+
+    def _tell(self, step: Step, state: StepState, reason: str) -> None:
+        told = f": {reason}" if reason else ""
+        self._board.emit(
+            Severity.COMMAND if state in (StepState.RUNNING, StepState.COMPLETED) else Severity.WARNING,
+            "sequence.step",
+            f"sequence {self.stored.name} step {step.number} (line {step.line}) {step.name} {state.value}{told}",
+            run=self.stored.id,
+            sequence=self.stored.name,
+            step=step.number,
+            line=step.line,
+            command=step.name,
+            state=state.value,
+            reason=reason,
+        )
