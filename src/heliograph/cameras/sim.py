@@ -14,12 +14,13 @@ from heliograph.cameras.url import CameraUrl
 from heliograph.core import Camera, CameraUrlError
 from heliograph.sim.bench import BENCH_MODEL, PreparedPictures
 from heliograph.sim.camera import Oscillator, SimCamera
+from heliograph.sim.deferred import DeferredPictures
 from heliograph.sim.lens import Lens
 from heliograph.sim.models import SENSORS
 from heliograph.sim.redgiant import RedGiantPass
 from heliograph.sim.rendering import PictureSource, Renderer
 from heliograph.sim.sensor import SensorModel
-from heliograph.sim.sky import sky
+from heliograph.sim.sky import photograph_path, sky
 from heliograph.sim.testcard import ChartScene, TimeInserter
 
 _TELESCOPE = Lens(focal_length_px=1_700.0)
@@ -62,15 +63,16 @@ def open_camera(url: CameraUrl) -> Camera:
 
 def _red_giant(url: CameraUrl, model: SensorModel, seed: int) -> PictureSource:
     pass_s = _number(url, "pass_s", _PASS_S, 1, 1e6)
-    return Renderer(RedGiantPass(sky(seed), model, seed, pass_s), model, seed, _TELESCOPE)
+    photograph_path()  # what is missing is told at once
+    return DeferredPictures(lambda: Renderer(RedGiantPass(sky(seed), model, seed, pass_s), model, seed, _TELESCOPE))
 
 
 def _test_card(url: CameraUrl, model: SensorModel, seed: int) -> PictureSource:
-    return Renderer(ChartScene(model), model, seed, inserter=TimeInserter())
+    return DeferredPictures(lambda: Renderer(ChartScene(model), model, seed, inserter=TimeInserter()))
 
 
 def _bench(url: CameraUrl, model: SensorModel, seed: int) -> PictureSource:
-    return PreparedPictures(Renderer(ChartScene(model), model, seed))
+    return DeferredPictures(lambda: PreparedPictures(Renderer(ChartScene(model), model, seed)))
 
 
 SCENES: dict[str, tuple[Callable[[CameraUrl, SensorModel, int], PictureSource], SensorModel, tuple[str, ...]]] = {
