@@ -80,7 +80,7 @@ def usage(definition: CommandDefinition) -> str:
 
 def near(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
     """Give what somebody may have meant, as the end of a sentence; empty when nothing is like it."""
-    found = difflib.get_close_matches(name[:100], list(known), n=3)
+    found = difflib.get_close_matches(name[:100], list(known), n=3, cutoff=0.75)
     return f" (did you mean {' or '.join(found)}?)" if found else ""
 
 
