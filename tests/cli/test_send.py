@@ -196,6 +196,16 @@ def test_a_key_is_rotated_and_the_old_one_is_refused(program: Program, place: Pl
     assert again.code == 10
 
 
+def test_a_user_without_a_name_sends_all_the_same(
+    program: Program, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert program("send", "cam-1", "camera.count", "1").out.endswith("by: \n")
+
+
 def test_keys_are_listed_as_a_table(program: Program, place: Place) -> None:
     ended = program("send", "cam-1", "key.list")
     assert ended.code == 0, ended.err

@@ -244,11 +244,15 @@ def test_a_node_that_is_silent_leaves_it_open_whether_the_command_runs(board: Bo
             ping(commander, expires_s=expires_s, timeout_s=0.1)
 
 
-def test_the_outcome_is_found_when_the_link_is_back(board: Board, commander: Commander) -> None:
+def test_the_outcome_is_found_when_the_link_is_back(
+    board: Board, commander: Commander, caplog: pytest.LogCaptureFixture
+) -> None:
     board.says = lambda stages: []
     asked = iter(range(100))
     board.loses_question = lambda word: word == JOURNAL and next(asked) < 5
     assert ping(commander)[0].stage is Stage.COMPLETED
+    # Told once, not each time.
+    assert [each.message for each in caplog.records] == ["cam-1 does not answer: asking again until it does"]
 
 
 def test_without_waiting_the_first_stages_are_given(board: Board, commander: Commander) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,14 @@ def ground_key(given: Path | None) -> PrivateKey:
     with installed():
         from heliograph.link.keys import PrivateKey
     return PrivateKey.read(key_file(given))
+
+
+def ground_user() -> str:
+    """Give the name of who runs this program, as the node's journal keeps it; empty where the system has no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +15,7 @@ from heliograph.cli.ground import (
     TlsKey,
     ground_bus,
     ground_key,
+    ground_user,
     installed,
     key_file,
 )
@@ -86,7 +86,7 @@ def rotate(
         proof = prove_rotation(old.public, private)
         arguments = {"key": private.public.text(), "proof": proof}
         commander = Commander(bus, old, state_folder() / "counters")
-        outcome(commander.send(found, "key.rotate", arguments, user=getpass.getuser()))
+        outcome(commander.send(found, "key.rotate", arguments, user=ground_user()))
     typer.echo(f"{found.name} trusts {private.public.short} now, and {old.public.short} no longer")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from datetime import datetime
@@ -12,7 +11,7 @@ import typer
 
 from heliograph.cli.argument import JsonOption
 from heliograph.cli.exit_code import ExitCode
-from heliograph.cli.ground import Connect, KeyFile, TlsCa, TlsCertificate, TlsKey, ground_bus, ground_key
+from heliograph.cli.ground import Connect, KeyFile, TlsCa, TlsCertificate, TlsKey, ground_bus, ground_key, ground_user
 from heliograph.cli.table import show
 from heliograph.cli.terminal import shown
 from heliograph.core import LinkLostError, SettingError
@@ -71,7 +70,7 @@ def send(
                 found,
                 definition.name,
                 arguments,
-                user=getpass.getuser(),
+                user=ground_user(),
                 expires_s=expires,
                 timeout_s=timeout,
                 wait=wait,

@@ -42,6 +42,8 @@ _AGAIN_S = 0.3
 _SILENCE_S = 1.0
 """Without a stage for so long the journal is asked; each time for twice as long, up to `_LONGEST_SILENCE_S`."""
 _LONGEST_SILENCE_S = 10.0
+_TOLD_AFTER = 3
+"""Questions without an answer, after which it is time to say so."""
 _LONGEST_EXPIRY_S = 3_600.0
 
 
@@ -147,6 +149,7 @@ class _Exchange:
         self._on_stage = on_stage
         self._order = StageOrder()
         self._live: queue.SimpleQueue[StageReport] = queue.SimpleQueue()
+        self._unanswered = 0
 
     def run(self, deadline_s: float | None, wait: bool) -> StageReport:
         # Before the first stage can be said.
@@ -169,7 +172,7 @@ class _Exchange:
     def _deliver(self, deadline_s: float | None) -> StageReport:
         """Send it until there is a stage, or until it has expired and the journal says what became of it."""
         while self._node.now_boot_ns() <= self._command.expires_boot_ns:
-            for answer in _ask(self._bus, topic(self._node.id, COMMAND), self._data, Answer):
+            for answer in self._answers(COMMAND, self._data, Answer):
                 # A node that does not understand the command cannot name it.
                 if answer.command in (self._command.id, ""):
                     self._give(self._order.settle(answer.stages))
@@ -219,12 +222,19 @@ class _Exchange:
         """Take what the journal has of it; tells whether it has anything, None when nobody answered."""
         request = encode(JournalRequest(command=self._command.id))
         known = None
-        for journal in _ask(self._bus, topic(self._node.id, JOURNAL), request, Journal):
+        for journal in self._answers(JOURNAL, request, Journal):
             stages = [entry.stages for entry in journal.entries if entry.command.id == self._command.id]
             known = bool(stages)
             for each in stages:
                 self._give(self._order.settle(each))
         return known
+
+    def _answers(self, word: str, payload: bytes, kind: type[M]) -> list[M]:
+        answers = _ask(self._bus, topic(self._node.id, word), payload, kind)
+        self._unanswered = 0 if answers else self._unanswered + 1
+        if self._unanswered == _TOLD_AFTER:
+            _log.warning("%s does not answer: asking again until it does", self._node.name)
+        return answers
 
     def _check_time(self, deadline_s: float | None) -> None:
         if deadline_s is not None and time.monotonic() > deadline_s:
