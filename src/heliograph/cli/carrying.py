@@ -40,8 +40,16 @@ Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a fi
 class Porter:
     """Moves files one after the other; what one of them was doing goes on when it is moved again."""
 
-    def __init__(self, commander: Commander, node: Node, key: PublicKey, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        commander: Commander,
+        node: Node,
+        key: PublicKey,
+        stop: threading.Event,
+        rate_mbit_per_s: float | None = None,
+    ) -> None:
         self._commander, self._node, self._key, self._stop = commander, node, key, stop
+        self._rate_bps = None if rate_mbit_per_s is None else rate_mbit_per_s * 1e6
 
     @contextmanager
     def carrier(self, folder: Path, direction: str, local: str, remote: str) -> Iterator[Carrier]:
@@ -59,13 +67,14 @@ class Porter:
         # What it is that is moved: the same words find the same folder, and with it what was done before.
         words = json.dumps([self._node.id, direction, str(folder / local), remote])
         name = hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        # The node tells a downlink by its own number; of uplinks two programs with one key must not use the same.
-        entity = entity_of(self._key, "" if direction == "down" else words)
+        # Two programs of one key are two entities: the node must know them apart.
+        entity = entity_of(self._key, words)
         with _locked(state_folder() / "files" / name) as state:
             transfers = Transfers(
                 state,
                 entity=entity,
                 listen=(own_address(datagram_address(self._node)), 0),
+                rate_bps=self._rate_bps,
                 sources=partial(RootedSource.named, root),
                 targets=partial(RootedTarget.named, root),
             )
@@ -74,7 +83,13 @@ class Porter:
                 with transfers:
                     try:
                         yield Carrier(
-                            self._commander, self._node, transfers, root, user=getpass.getuser(), stop=self._stop
+                            self._commander,
+                            self._node,
+                            transfers,
+                            root,
+                            entity=entity,
+                            user=getpass.getuser(),
+                            stop=self._stop,
                         )
                     finally:
                         over = all(status.state.final for status in transfers.statuses())

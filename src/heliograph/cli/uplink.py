@@ -22,6 +22,9 @@ def uplink(
     ],
     priority: Priority = 0,
     replace: Replace = False,
+    rate_mbit_per_s: Annotated[
+        float | None, typer.Option("--rate", min=0.001, help="Mbit/s to send at most; found out without it.")
+    ] = None,
     connect: Connect = None,
     tls_ca: TlsCa = None,
     tls_certificate: TlsCertificate = None,
@@ -37,7 +40,8 @@ def uplink(
 
     with ground_bus(connect, tls_ca, tls_certificate, tls_key) as bus:
         node = find_node(bus, target.node, key=private)
-        porter = Porter(Commander(bus, private, state_folder() / "counters"), node, private.public, stop)
+        commander = Commander(bus, private, state_folder() / "counters")
+        porter = Porter(commander, node, private.public, stop, rate_mbit_per_s)
         for file in files:
             remote = f"{target.path}{file.name}" if target.is_folder else target.path
             local = file.resolve()

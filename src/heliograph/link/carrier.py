@@ -48,16 +48,25 @@ class _Queued(msgspec.Struct, frozen=True):
 
 
 class Carrier:
-    """Moves files between the folder `root` here and a node, one at a time.
+    """Moves files between the folder `root` here and a node, one at a time; `entity` is that of `transfers`.
 
     To move the same file again after this program ended goes on where it was, as long as `transfers` has its folder.
     When `stop` is set a transfer is suspended at both ends, and its methods return.
     """
 
     def __init__(
-        self, commander: Commander, node: Node, transfers: Transfers, root: Root, *, user: str, stop: threading.Event
+        self,
+        commander: Commander,
+        node: Node,
+        transfers: Transfers,
+        root: Root,
+        *,
+        entity: int,
+        user: str,
+        stop: threading.Event,
     ) -> None:
         self._commander, self._node, self._transfers, self._root = commander, node, transfers, root
+        self._entity = entity
         self._user = user
         self._stop = stop
         self._address = datagram_address(node)
@@ -106,7 +115,8 @@ class Carrier:
             raise OutputError(f"{local} is there already: delete it, or replace it with --replace")
 
         def ask_for(timeout_s: float | None = None) -> TransactionId:
-            given = self._command("files.downlink", {"path": remote, "priority": priority}, timeout_s)
+            asked = {"path": remote, "priority": priority, "entity": self._entity}
+            given = self._command("files.downlink", asked, timeout_s)
             return self._expecting(_converted(given, _Queued), local, priority, replace)
 
         return self._see_through(ask_for, on_progress)
@@ -118,11 +128,9 @@ class Carrier:
             same = (status.name, status.destination, status.peer) == (source.name, spoken(remote), peer)
             if same and status.role is Role.SENDING and not status.state.final:
                 return status.id
-        transaction = self._transfers.send(
+        return self._transfers.send(
             source, spoken(remote), peer=peer, peer_address=self._address, priority=priority, sha256=source.sha256
         )
-        self._transfers.suspend(transaction)
-        return transaction
 
     def _expecting(self, queued: _Queued, local: str, priority: int, replace: bool) -> TransactionId:
         transaction = TransactionId.parse(queued.transaction)
@@ -166,7 +174,7 @@ class Carrier:
                 raise TransferError(f"the transfer was {status.state.value}: {status.reason or 'no reason was given'}")
             if self._stop.is_set():
                 return self._suspended(transaction)
-            if status.state is State.ACTIVE:
+            if status.state not in (State.WAITING, State.LINK_DOWN):
                 heard_s = time.monotonic()
             elif time.monotonic() - heard_s > _SILENCE_S:
                 with suppress(LinkLostError, NodeNotFoundError):

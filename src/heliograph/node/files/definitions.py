@@ -33,7 +33,18 @@ DELETE = CommandDefinition(
 DOWNLINK = CommandDefinition(
     name="files.downlink",
     description="Queue a file for the ground; what is under way already goes on.",
-    arguments=(Argument(name="path", type="path"), _PRIORITY),
+    arguments=(
+        Argument(name="path", type="path"),
+        _PRIORITY,
+        Argument(
+            name="entity",
+            type="integer",
+            minimum=0,
+            maximum=(1 << 32) - 1,
+            optional=True,
+            description="Who receives it, by the number in CFDP; the signing key's own unless given.",
+        ),
+    ),
     timeout_s=_READING_S,
     cancellable=True,
 )

@@ -113,15 +113,15 @@ class FileService:
         return {"path": call.arguments["path"]}
 
     def _downlink(self, call: Call) -> Any:
-        path = call.arguments["path"]
-        return self._queue(call, path, spoken(path), call.arguments["priority"])
+        path, entity = call.arguments["path"], call.arguments["entity"]
+        peer = self._peer(call) if entity is None else entity
+        return self._queue(call, path, spoken(path), peer, call.arguments["priority"])
 
     def _send_file(self, call: Call) -> Any:
         path = call.arguments["sourceFileName"].lstrip("/")
-        return self._queue(call, path, call.arguments["destFileName"] or spoken(path), 0)
+        return self._queue(call, path, call.arguments["destFileName"] or spoken(path), self._peer(call), 0)
 
-    def _queue(self, call: Call, path: str, destination: str, priority: int) -> Any:
-        peer = self._peer(call)
+    def _queue(self, call: Call, path: str, destination: str, peer: int, priority: int) -> Any:
         with self._root.open(path) as stream:
             size_bytes = os.fstat(stream.fileno()).st_size
             sha256 = self._digests.of(stream, call.cancelled)
