@@ -1,12 +1,14 @@
 """A root that no name, link or device leads out of, also while somebody exchanges folders."""
 
 import ctypes
+import errno
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -246,6 +248,20 @@ def test_files_and_empty_folders_are_deleted(root: Root, folder: Path) -> None:
     root.delete("a/b/Grüße 1.txt")
     root.delete("a/b")
     assert names_in(folder / "a") == []
+
+
+def test_a_full_disk_is_told_as_such(root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a transfer waits for room."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, "mkdir", Mock(side_effect=full))
+    with pytest.raises(OutputError, match="No space left") as refused:
+        root.open_part("new/x.bin", "7-1")
+    assert refused.value.errno == errno.ENOSPC
+    root.open_part("x.bin", "7-1").close()
+    monkeypatch.setattr(os, "link", Mock(side_effect=full))
+    with pytest.raises(OutputError, match="No space left") as refused:
+        root.publish_part("x.bin", "7-1", replace=False)
+    assert refused.value.errno == errno.ENOSPC
 
 
 def test_there_is_room(root: Root) -> None:

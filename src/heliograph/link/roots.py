@@ -129,7 +129,7 @@ class Root:
                 (os.rmdir if is_folder else os.unlink)(name, dir_fd=folder)
                 os.fsync(folder)
             except OSError as error:
-                raise OutputError(f"{path} cannot be deleted ({error.strerror})") from error
+                raise _unwritten(f"{path} cannot be deleted", error) from error
 
     def free_bytes(self) -> int:
         """Give how much room there is on the root's disk for a program without privileges."""
@@ -167,7 +167,7 @@ class Root:
                 except FileExistsError as error:
                     raise OutputError(f"{path} is there already: delete it, or ask to replace it") from error
                 except OSError as error:
-                    raise OutputError(f"{path} cannot get its name ({error.strerror})") from error
+                    raise _unwritten(f"{path} cannot get its name", error) from error
             elif _found(folder, name) is None:
                 raise OutputError(f"what was received of {path} was deleted: send it again")
             os.fsync(folder)
@@ -188,11 +188,9 @@ class Root:
 
 def _enter(here: int, name: str, path: str, make: bool) -> int:
     """Give the folder `name` in the folder `here`, which is closed."""
+    if make:
+        _make_folder(here, name, path)
     try:
-        if make:
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o755, dir_fd=here)
-                os.fsync(here)
         below = os.open(name, _FOLDER, dir_fd=here)
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"there is no {path}") from error
@@ -201,6 +199,23 @@ def _enter(here: int, name: str, path: str, make: bool) -> int:
         raise SourceError(f"{path} cannot be entered ({told})") from error
     os.close(here)
     return below
+
+
+def _make_folder(here: int, name: str, path: str) -> None:
+    try:
+        os.mkdir(name, 0o755, dir_fd=here)
+        os.fsync(here)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise _unwritten(f"the folder {path} cannot be made", error) from error
+
+
+def _unwritten(message: str, error: OSError) -> OutputError:
+    told = OutputError(f"{message} ({error.strerror})")
+    # A transfer waits for room where there is none, and ends for every other reason.
+    told.errno = error.errno
+    return told
 
 
 def _found(folder: int, name: str) -> os.stat_result | None:
@@ -227,8 +242,9 @@ def _opened(folder: int, name: str, path: str, flags: int) -> BinaryIO:
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"there is no {path}") from error
     except OSError as error:
-        kind = OutputError if flags & os.O_RDWR else SourceError
-        raise kind(f"{path} cannot be opened ({error.strerror})") from error
+        if flags & os.O_RDWR:
+            raise _unwritten(f"{path} cannot be written", error) from error
+        raise SourceError(f"{path} cannot be opened ({error.strerror})") from error
     stream = os.fdopen(descriptor, "r+b" if flags & os.O_RDWR else "rb", buffering=0)
     try:
         # What was looked at before may have been exchanged since.

@@ -44,7 +44,9 @@ def test_a_file_that_arrived_is_one_event(status: Status, role: Role, name: str)
 @pytest.mark.parametrize("state", [State.CANCELLED, State.ABANDONED, State.FAILED])
 def test_one_that_did_not_says_why(status: Status, state: State) -> None:
     events = Events()
-    Reporter(events).told(status(state, reason="the file changed"))
+    reporter = Reporter(events)
+    for each in (State.ACTIVE, state, state):
+        reporter.told(status(each, reason="the file changed"))
     ((severity, name, message, _),) = events.all
     assert (severity, name) == (Severity.WARNING, "file.failed")
     assert message.endswith(f"was {state.value} (the file changed)")
@@ -58,6 +60,12 @@ def test_what_holds_one_up_is_told_once_each_time(status: Status) -> None:
     assert [(name, message[-8:]) for _, name, message, _ in events.all] == [("file.suspended", "no room)")] * 2
     reporter.told(status(State.COMPLETED))
     assert events.all[-1][1] == "file.received"
+
+
+def test_what_a_former_run_ended_is_not_told_again(status: Status) -> None:
+    events = Events()
+    Reporter(events).told(status(State.COMPLETED))
+    assert not events.all
 
 
 def test_the_path_comes_out_of_the_journals_name(status: Status) -> None:

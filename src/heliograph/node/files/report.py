@@ -15,11 +15,11 @@ class Reporter:
         self._states: dict[TransactionId, State] = {}
 
     def told(self, status: TransferStatus) -> None:
-        """Take the state of a transfer; one that is as it was before is no event."""
+        """Take the state of a transfer; one that is as it was before is no event, nor one that a former run ended."""
         before = self._states.get(status.id)
         if status.state.final:
-            self._states.pop(status.id, None)
-            self._ended(status)
+            if self._states.pop(status.id, None):
+                self._ended(status)
             return
         self._states[status.id] = status.state
         if status.state is State.SUSPENDED and before is not State.SUSPENDED:
