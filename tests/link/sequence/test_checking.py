@@ -1,5 +1,5 @@
 from heliograph.link.dictionary import Argument, CommandDefinition, Dictionary, Hazard, Role
-from heliograph.link.sequence.checking import check, definitions_of, hazards, past
+from heliograph.link.sequence.checking import check, definitions_of, hazards
 from heliograph.link.sequence.language import parse
 
 DEFINITIONS = definitions_of(
@@ -55,12 +55,6 @@ def test_a_sequence_cannot_do_what_its_operator_may_not() -> None:
 
 def test_every_fault_is_told() -> None:
     assert [line for line, *_ in told("R0:00:00 a\nR0:00:00 node.ping\nR0:00:00 node.ping 1\nR0:00:00 b")] == [1, 3, 4]
-
-
-def test_times_that_have_passed_are_told() -> None:
-    steps, _ = parse("A2024-001T00:00:00 node.ping\nA2024-003T00:00:00 node.ping\nR00:00:00 node.ping")
-    assert [each.line for each in past(steps, steps[1].when.wall_ns - 1)] == [1]  # type: ignore[union-attr]
-    assert "2024-01-01T00:00:00.000Z has passed" in past(steps, 2 * 10**18)[0].message
 
 
 def test_hazardous_steps_are_told() -> None:

@@ -14,8 +14,7 @@ from heliograph.core import CommandRefusedError
 from heliograph.link.command import Stage, StageReport
 from heliograph.link.dictionary import Argument, CommandDefinition, Role
 from heliograph.link.event import Severity
-from heliograph.link.sequence import Moment, OnFailure
-from heliograph.link.sequence.run import RunState
+from heliograph.link.sequence.run import Moment, OnFailure, RunState
 from heliograph.node.sequences.runner import Board, Runner
 from heliograph.node.sequences.store import SequenceStore, StoredRun, StoredStep
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from heliograph.core import OutputError
 from heliograph.link.event import Severity
-from heliograph.link.sequence import At, OnFailure, parse, step_command_id, timetable
-from heliograph.link.sequence.run import RunState
+from heliograph.link.sequence import OnFailure, parse, timetable
+from heliograph.link.sequence.run import RunState, step_command_id
+from heliograph.link.sequence.when import At
 from heliograph.node.sequences.runner import Runner
 from heliograph.node.sequences.store import SequenceStore, StepState, StoredStep
 

@@ -14,8 +14,7 @@ import pytest
 from heliograph.core import OutputError, SequenceError
 from heliograph.link.command import Stage, StageReport
 from heliograph.link.dictionary import CommandDefinition
-from heliograph.link.sequence import step_command_id
-from heliograph.link.sequence.run import RunState
+from heliograph.link.sequence.run import RunState, step_command_id
 from heliograph.node.sequences.sequencer import Sequencer, read_moment
 from heliograph.node.sequences.store import SequenceStore
 
@@ -193,7 +192,7 @@ import os, sys, threading
 from pathlib import Path
 from heliograph.link.command import Stage, StageReport
 from heliograph.link.dictionary import CommandDefinition
-from heliograph.link.sequence import OnFailure
+from heliograph.link.sequence.run import OnFailure
 from heliograph.node.sequences.sequencer import Sequencer, read_moment
 
 folder = Path(sys.argv[1])

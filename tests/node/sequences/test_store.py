@@ -1,8 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from heliograph.link.sequence import Moment, OnFailure
-from heliograph.link.sequence.run import RunState
+from heliograph.link.sequence.run import Moment, OnFailure, RunState
 from heliograph.node.sequences.store import SequenceStore, StepState, StoredRun, StoredSequence, StoredStep
 
 MOMENT = Moment(1, 2, "machine", synchronised=True)

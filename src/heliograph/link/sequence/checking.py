@@ -9,7 +9,6 @@ from heliograph.core import CommandRefusedError, SequenceError
 from heliograph.link.arguments import from_words, near
 from heliograph.link.dictionary import CommandDefinition, Dictionary, Hazard, Role
 from heliograph.link.sequence.language import Fault, Step
-from heliograph.link.sequence.when import At, shown_wall
 
 DefinitionOf = Callable[[str], CommandDefinition | None]
 
@@ -45,15 +44,6 @@ def check(steps: Iterable[Step], definition_of: DefinitionOf, known: Sequence[st
         except CommandRefusedError as error:
             faults.append(Fault(step.line, step.words_column, str(error)))
     return faults
-
-
-def past(steps: Iterable[Step], now_wall_ns: int) -> list[Fault]:
-    """Give the steps whose time has passed: on board they would be late, and are not run."""
-    return [
-        Fault(step.line, 1, f"{shown_wall(step.when.wall_ns)} has passed: started now, the sequence would fail here")
-        for step in steps
-        if isinstance(step.when, At) and step.when.wall_ns < now_wall_ns
-    ]
 
 
 def hazards(steps: Iterable[Step], definition_of: DefinitionOf) -> list[Fault]:

@@ -1,4 +1,4 @@
-"""A node's dictionary in a file, for work on sequences without a link."""
+"""Where a node's dictionary comes from: the node, or a file, for work on sequences without a link."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from pathlib import Path
 
 import msgspec
 
-from heliograph.core import MessageVersionError, OutputError, SourceError, SourceNotFoundError
+from heliograph.core import LinkLostError, MessageVersionError, OutputError, SourceError, SourceNotFoundError
 from heliograph.core.atomic import replace_file
+from heliograph.link.bus import Bus
 from heliograph.link.dictionary import Dictionary
+from heliograph.link.message import decode
+from heliograph.link.topic import DICTIONARY, topic
 
 
 class _Saved(msgspec.Struct, frozen=True):
     kind: str
     version: int
     fields: msgspec.Raw
+
+
+def fetch_dictionary(bus: Bus, node: str) -> Dictionary:
+    """Give what a node, by its id, can be told. Raises `LinkLostError` when it does not answer."""
+    for _, answer in bus.ask(topic(node, DICTIONARY)):
+        return decode(answer, Dictionary)
+    raise LinkLostError("the node does not say what it can be told: try again when the link is back")
 
 
 def write_dictionary(path: Path, dictionary: Dictionary) -> None:

@@ -5,7 +5,7 @@ import pytest
 from heliograph.core import MessageVersionError, OutputError, SourceError, SourceNotFoundError
 from heliograph.link.channel import Channel, Stream
 from heliograph.link.dictionary import Argument, CommandDefinition, Dictionary, Hazard, Role
-from heliograph.link.sequence.dictionary_file import read_dictionary, write_dictionary
+from heliograph.link.sequence.source import read_dictionary, write_dictionary
 
 DICTIONARY = Dictionary(
     commands=(
