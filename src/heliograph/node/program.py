@@ -84,7 +84,7 @@ class Node:
             *(f"camera {name} is served at gige://{address}" for name, address in self._bay.served.items()),
         ]
         lines += [f"camera {each.name} is not there yet" for each in self._missing()]
-        return lines if trusted else [*lines, "it trusts no key: nobody can command it"]
+        return [*lines, "ready" if trusted else "ready, but it trusts no key: nobody can command it"]
 
     def wait(self) -> bool:
         """Wait until SIGINT, SIGTERM or `node.restart`; True when it is to start again."""
