@@ -47,7 +47,7 @@ class Pace:
 
     def note_loss(self, sent_ns: int, now_ns: int) -> None:
         """Slow down, once for all that were sent before: they were lost together."""
-        if sent_ns > self._slowed_ns:
+        if sent_ns >= self._slowed_ns:
             self._slowed_ns = now_ns
             self.timeout_ns = min(2 * self.timeout_ns, _MOST_TIMEOUT_NS)
             self.window_bytes = max(self.window_bytes // 2, _LEAST_WINDOW_BYTES)
