@@ -74,7 +74,7 @@ class TransferStatus:
     size_bytes: int
     """-1 while it is not known."""
     verified_bytes: int
-    """What the receiver holds durably, as far as this end knows; all of them only once the whole file was checked."""
+    """What the receiver holds durably, counted from the beginning, as far as this end knows."""
     peer: int
     """Entity at the other end."""
     destination: str = ""
