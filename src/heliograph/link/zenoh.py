@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import zenoh
+from zenoh.handlers import FifoChannel, RingChannel
 
 from heliograph.core import AddressError, LinkLostError, SettingError
 from heliograph.link.bus import Answerer, Closable, Handler, PresenceHandler, Urgency
@@ -16,12 +19,15 @@ from heliograph.link.settings import LinkSettings
 
 _log = logging.getLogger(__name__)
 
-_LEASE_MS = 2500
+_LEASE_MS = 3500
 """Whoever is not heard for so long is gone."""
 _KEEP_ALIVES = 4
 """Signs of life in that time."""
 _FULL_LINK_S = 4
 """A peer that takes nothing for so long is disconnected, so that no publisher waits for longer."""
+_WAITING = 1024
+"""Messages that wait for a handler; then the oldest is dropped."""
+_JOIN_S = 1.0
 _RETRY = {"period_init_ms": 200, "period_max_ms": 1000, "period_increase_factor": 2}
 
 _QOS = {
@@ -50,17 +56,24 @@ def open_bus(settings: LinkSettings, *, wait_s: float | None = None) -> ZenohBus
 class ZenohBus:
     """Implements `link.bus.Bus`.
 
-    A handler runs in a thread of its own declaration; while it works, up to 256 messages wait for it, and then the
-    connection that they come by stands still: nothing piles up, and a handler that takes seconds costs the connection.
+    A handler runs in a thread of its own declaration. One that is slow has the oldest of the messages that wait for it
+    dropped, and its questions unanswered, and holds nobody else up.
     """
 
     def __init__(self, session: zenoh.Session) -> None:
         self._session = session
         self._closing = threading.Lock()
-        self._transports: set[str] = set()
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._peers: set[str] = set()
         self.connected = threading.Event()
         """Set while there is somebody at the other end."""
-        self._events = session.info.declare_transport_events_listener(self._changed, history=True)
+        # A session that is open when the interpreter ends never lets it end.
+        atexit.register(self.close)
+        self._declare(
+            "connections",
+            lambda: session.info.declare_transport_events_listener(RingChannel(_WAITING), history=True),
+            self._changed,
+        )
 
     def publish(self, key: str, payload: bytes, urgency: Urgency = Urgency.LIVE) -> None:
         """Say something; see `Bus`.
@@ -82,21 +95,14 @@ class ZenohBus:
         def take(sample: zenoh.Sample) -> None:
             handler(str(sample.key_expr), sample.payload.to_bytes())
 
-        return self._declare(key, take, lambda callback: self._session.declare_subscriber(key, callback))
+        return self._declare(key, lambda: self._session.declare_subscriber(key, RingChannel(_WAITING)), take)
 
     def ask(self, key: str, payload: bytes = b"", *, timeout_s: float = 5.0) -> list[tuple[str, bytes]]:
         """Ask whoever answers; see `Bus`."""
-        answers: list[tuple[str, bytes]] = []
-        done = threading.Event()
-
-        def take(reply: zenoh.Reply) -> None:
-            if reply.ok is not None:
-                answers.append((str(reply.ok.key_expr), reply.ok.payload.to_bytes()))
-
         try:
-            self._session.get(
+            replies = self._session.get(
                 key,
-                zenoh.handlers.Callback(take, done.set, indirect=False),
+                FifoChannel(_WAITING),
                 target=zenoh.QueryTarget.ALL,
                 consolidation=zenoh.ConsolidationMode.NONE,
                 timeout=timeout_s,
@@ -107,9 +113,8 @@ class ZenohBus:
             )
         except zenoh.ZError as error:
             raise LinkLostError(f"{key} cannot be asked: the link is closed") from error
-        # Zenoh keeps its own time; the second more is for a session that was closed meanwhile.
-        done.wait(timeout_s + 1.0)
-        return list(answers)
+        answers = (reply.ok for reply in replies)
+        return [(str(answer.key_expr), answer.payload.to_bytes()) for answer in answers if answer is not None]
 
     def answer(self, key: str, answerer: Answerer) -> Closable:
         """Answer questions about a key expression; see `Bus`."""
@@ -120,14 +125,11 @@ class ZenohBus:
                 for answer in answerer(about, query.payload.to_bytes() if query.payload else b""):
                     query.reply(about, answer)
 
-        return self._declare(key, take, lambda callback: self._session.declare_queryable(key, callback))
+        return self._declare(key, lambda: self._session.declare_queryable(key, RingChannel(_WAITING)), take)
 
     def be_present(self, key: str) -> Closable:
         """Let it be known that this program is there; see `Bus`."""
-        try:
-            return _Declared(key, self._session.liveliness().declare_token(key))
-        except zenoh.ZError as error:
-            raise _declaring_error(key, error) from error
+        return self._declare(key, lambda: self._session.liveliness().declare_token(key))
 
     def watch_presence(self, key: str, handler: PresenceHandler) -> Closable:
         """Be told of tokens; see `Bus`."""
@@ -135,71 +137,79 @@ class ZenohBus:
 
         def take(sample: zenoh.Sample) -> None:
             token, there = str(sample.key_expr), sample.kind == zenoh.SampleKind.PUT
-            if there == (token in present):
-                return
-            (present.add if there else present.discard)(token)
-            handler(token, there)
+            if there != (token in present):
+                (present.add if there else present.discard)(token)
+                handler(token, there)
 
-        def declare(callback: Callable[[Any], None]) -> Any:
-            return self._session.liveliness().declare_subscriber(key, callback, history=True)
-
-        return self._declare(key, take, declare)
+        liveliness = self._session.liveliness()
+        return self._declare(key, lambda: liveliness.declare_subscriber(key, RingChannel(_WAITING), history=True), take)
 
     def close(self) -> None:
         """Leave; see `Bus`."""
+        atexit.unregister(self.close)
         with self._closing:
             if not self._session.is_closed():
                 self._session.close()  # type: ignore[no-untyped-call]  # zenoh leaves it unannotated
+        # A thread that still waits in Zenoh as the interpreter ends would abort the program.
+        for thread in list(self._threads - {threading.current_thread()}):
+            thread.join(_JOIN_S)
 
-    def _declare(
-        self, key: str, take: Callable[[Any], None], declare: Callable[[Callable[[Any], None]], Any]
-    ) -> _Declared:
-        declared = _Declared(key)
-
-        def guarded(event: Any) -> None:
-            if declared.closed:
-                return
-            try:
-                take(event)
-            except Exception:
-                _log.exception("the handler of %s failed", key)
-
+    def _declare(self, key: str, declare: Callable[[], Any], take: Callable[[Any], None] | None = None) -> _Declared:
         try:
-            declared.entity = declare(guarded)
+            declared = _Declared(key, declare())
         except zenoh.ZError as error:
-            raise _declaring_error(key, error) from error
+            if "closed" in str(error):
+                raise LinkLostError(f"{key} cannot be declared: the link is closed") from error
+            raise SettingError(f"{key!r} is no key expression ({error})") from error
+        if take is not None:
+            # Threads of Zenoh's own are no daemons, and keep a program that failed from ending.
+            thread = threading.Thread(target=declared.run, args=(take,), name=f"bus {key}", daemon=True)
+            self._threads.add(thread)
+            thread.start()
         return declared
 
     def _changed(self, event: zenoh.TransportEvent) -> None:
-        zid = str(event.transport.zid)
+        peer = str(event.transport.zid)
         if event.kind == zenoh.SampleKind.PUT:
-            _log.info("connected to %s", zid)
-            self._transports.add(zid)
+            _log.info("connected to %s", peer)
+            self._peers.add(peer)
             self.connected.set()
             return
-        _log.info("connection to %s lost", zid)
-        self._transports.discard(zid)
-        if not self._transports:
+        _log.info("connection to %s lost", peer)
+        self._peers.discard(peer)
+        if not self._peers:
             self.connected.clear()
 
 
 class _Declared:
-    """A subscriber, queryable or token of Zenoh, until it is closed."""
+    """Something declared with Zenoh, until closed."""
 
-    def __init__(self, key: str, entity: Any = None) -> None:
-        self.key = key
-        self.entity = entity
-        self.closed = False
+    def __init__(self, key: str, entity: Any) -> None:
+        self._key = key
+        self._entity = entity
+        self._closed = False
 
     def close(self) -> None:
         """Take it back."""
-        if self.closed:
-            return
-        self.closed = True
+        self._closed = True
         try:
-            self.entity.undeclare()
+            self._entity.undeclare()
         except zenoh.ZError as error:
-            _log.debug("%s went with its session: %s", self.key, error)
+            _log.debug("%s went with its session: %s", self._key, error)
+
+    def run(self, take: Callable[[Any], None]) -> None:
+        """Give what comes to its handler, until closed."""
+        while True:
+            try:
+                event = self._entity.recv()
+            except zenoh.ZError:
+                return
+            if self._closed:
+                return
+            try:
+                take(event)
+            except Exception:
+                _log.exception("the handler of %s failed", self._key)
 
 
 def _config(settings: LinkSettings) -> zenoh.Config:
@@ -247,9 +257,3 @@ def _opening_error(error: zenoh.ZError, settings: LinkSettings) -> Exception:
     if "Unable to connect" in text:
         return LinkLostError(_nobody(settings))
     return SettingError(f"the link cannot be opened ({text})")
-
-
-def _declaring_error(key: str, error: zenoh.ZError) -> Exception:
-    if "closed" in str(error).lower():
-        return LinkLostError(f"{key} cannot be declared: the link is closed")
-    return SettingError(f"{key!r} is no key expression ({error})")
