@@ -42,12 +42,12 @@ class StageReporter:
     def report(self, entry: JournalEntry) -> None:
         """Take a command whose last stage is new and in the journal."""
         last = entry.stages[-1]
+        if last.stage is not Stage.PROGRESS:
+            self._tell(entry, last)
         try:
             self._waiting.put_nowait(last)
         except queue.Full:
             logger.warning("the link is slow: stage %d of command %s is in the journal only", last.number, last.command)
-        if last.stage is not Stage.PROGRESS:
-            self._tell(entry, last)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Publish what waits, then end; a link that takes nothing is waited for no longer than this."""
