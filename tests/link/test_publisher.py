@@ -158,7 +158,9 @@ def test_everything_unacknowledged_comes_again_with_the_archive(board: Board, gr
 def test_a_lost_message_is_sent_again(board: Board, ground: Ground, key: PrivateKey, bus: MemoryBus) -> None:
     board.pinned = key.public
     ground.come()
-    ground.acknowledge(board.commit(1))
+    first = board.commit(1)
+    ground.wait_for(lambda: ground.numbers() == [1])
+    ground.acknowledge(first)
     board.settled(0)
     bus.up = False
     board.commit(2)
@@ -170,7 +172,9 @@ def test_a_lost_message_is_sent_again(board: Board, ground: Ground, key: Private
 def test_an_unknown_declaration_comes_at_once(board: Board, ground: Ground, key: PrivateKey) -> None:
     board.pinned = key.public
     ground.come()
-    ground.acknowledge(board.commit(1))
+    first = board.commit(1)
+    ground.wait_for(lambda: ground.numbers() == [1])
+    ground.acknowledge(first)
     board.settled(0)
     board.commit(2)
     ground.wait_for(lambda: ground.numbers() == [1, 2])
@@ -184,21 +188,25 @@ def test_nobody_else_is_obeyed(
 ) -> None:
     done = board.commit(1)
     board.pinned = PrivateKey.generate().public
+    ground.wait_for(lambda: ground.numbers() == [1])
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             ground.acknowledge(done)
             bus.publish(topic(NODE, ACKNOWLEDGE), encode(Acknowledge(node=NODE, stored=(done,))))
             bus.publish(topic(NODE, ACKNOWLEDGE), b"garbage")
-        leave = ground.come()
+        Ground(bus, PrivateKey.generate()).acknowledge(done)
+        eventually(lambda: len(caplog.records) == 3)
         board.pinned = key.public
         ground.acknowledge(done, node="another")
-        ground.acknowledge(Range(BOOT, "health", -5, 2**70 - 1 - 2**70), Range(BOOT, "health", 1, 2**63))
-        ground.acknowledge(board.commit(2))
+        ground.acknowledge(Range(BOOT, "health", -5, 2), Range(BOOT, "health", 1, 2**63))
+        last = board.commit(2)
+        ground.wait_for(lambda: ground.numbers() == [1, 2])
+        ground.acknowledge(last)
         board.settled(1)
-    leave()
-    # Once for a stranger's key and once for what is not signed, however often they come.
-    assert sum("not pinned as archive" in each.message for each in caplog.records) == 1
-    assert len(caplog.records) == 2
+    assert board.spool.read(0, 2**40, 1)[0].range == done
+    # Once for each stranger's key and once for what is not signed, however often they come.
+    assert sum("not pinned as archive" in each.message for each in caplog.records) == 2
+    assert len(caplog.records) == 3
 
 
 def test_a_key_that_took_the_archives_place_counts_at_once(board: Board, ground: Ground, key: PrivateKey) -> None:
