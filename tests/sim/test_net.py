@@ -49,3 +49,16 @@ def test_the_same_seed_gives_the_same_fate() -> None:
     model = PathModel(0, 50_000, duplicated=0.1, lost=0.1)
     assert travelled(model, 7) == travelled(model, 7)
     assert travelled(model, 7) != travelled(model, 8)
+
+
+def test_a_narrow_place_lets_its_rate_pass_and_loses_what_has_no_room_to_wait() -> None:
+    # 1000 bytes take 1 ms; of 30 that come at once, 10 wait behind the one that is under way.
+    path = NetworkPath(PathModel(rate_bps=8e6, queue_bytes=10_000), 1)
+    for _ in range(30):
+        path.send(bytes(1_000), 0)
+    assert path.next_arrival_ns() == 1_000_000
+    assert len(path.arrived(10_000_000)) == 10
+    assert len(path.arrived(11_000_000)) == 1
+    assert path.next_arrival_ns() is None
+    path.send(b"x" * 1_000, 20_000_000)
+    assert path.next_arrival_ns() == 21_000_000

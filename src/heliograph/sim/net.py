@@ -18,6 +18,10 @@ class PathModel:
     duplicated: float = 0.0
     """Share that arrives twice, each at a time of its own."""
     lost: float = 0.0
+    rate_bps: float = 0.0
+    """What the narrowest place on the path carries; 0 where nothing limits it."""
+    queue_bytes: int = 250_000
+    """What may wait there; what comes on top of it is lost."""
 
 
 class NetworkPath:
@@ -34,15 +38,26 @@ class NetworkPath:
         self._random = random.Random(seed)
         self._travelling: list[tuple[int, int, bytes]] = []
         self._sent = 0
+        self._free_ns = 0
 
     def send(self, packet: bytes, now_ns: int) -> None:
         """Let a packet set out."""
-        if self._random.random() < self._model.lost:
+        if not self._pass(len(packet), now_ns) or self._random.random() < self._model.lost:
             return
+        now_ns = max(now_ns, self._free_ns)
         for _ in range(2 if self._random.random() < self._model.duplicated else 1):
             arrival_ns = now_ns + self._random.randint(self._model.shortest_ns, self._model.longest_ns)
             self._sent += 1
             heapq.heappush(self._travelling, (arrival_ns, self._sent, packet))
+
+    def _pass(self, size_bytes: int, now_ns: int) -> bool:
+        """Go through the narrowest place; tells whether there was room to wait before it."""
+        if self._model.rate_bps:
+            bytes_per_ns = self._model.rate_bps / 8e9
+            if (self._free_ns - now_ns) * bytes_per_ns > self._model.queue_bytes:
+                return False
+            self._free_ns = max(self._free_ns, now_ns) + round(size_bytes / bytes_per_ns)
+        return True
 
     def arrived(self, now_ns: int) -> list[bytes]:
         """Give the packets that are there by now, in the order of their arrival."""
