@@ -199,9 +199,11 @@ class _Declared:
 
     def run(self, take: Callable[[Any], None]) -> None:
         """Give what comes to its handler, until closed."""
+        # Of the entity itself a waiting thread would keep hold, and it could not be undeclared.
+        channel = self._entity.handler
         while True:
             try:
-                event = self._entity.recv()
+                event = channel.recv()
             except zenoh.ZError:
                 return
             if self._closed:
