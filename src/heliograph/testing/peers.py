@@ -22,6 +22,7 @@ PACKAGES = {
     "ssh-keygen": "openssh-client",
     "unshare": "util-linux",
     "chromium": "chromium",
+    "strace": "strace",
     "systemd-analyze": "systemd",
 }
 """Debian package of each program."""
