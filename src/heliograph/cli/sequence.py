@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from heliograph.link.discovery import Node
     from heliograph.link.sequence import Row, RunWatch, Step
 
-app = typer.Typer(help="Sequences of timed commands: check one, see what will run when, run it on a node.")
+app = typer.Typer(
+    help="Sequences of timed commands: check one, see what will run when, run it on a node.", no_args_is_help=True
+)
 
 _IN_ONE_MESSAGE_BYTES = 60_000
 
@@ -77,7 +79,7 @@ def check(
     steps = checked_steps(file, text, definitions)
     _warn(file, text, steps, definitions or {})
     told = "" if definitions is not None else "; its commands were not checked: give --node or --dictionary"
-    typer.echo(shown(f"{file}: {len(steps)} steps, nothing wrong{told}"))
+    typer.echo(shown(f"{file}: {len(steps)} steps, no mistake{told}"))
 
 
 @app.command("simulate")
@@ -91,7 +93,7 @@ def simulate(
         typer.Option("--duration", metavar="COMMAND=SECONDS", help="How long a command takes; may be repeated."),
     ] = None,
     on_failure: OnFailureOption = Policy.STOP,
-    grace_s: GraceOption = 5.0,
+    grace_s: GraceOption = 1.0,
     connect: Connect = None,
     tls_ca: TlsCa = None,
     tls_certificate: TlsCertificate = None,
@@ -124,7 +126,7 @@ def run(
         bool, typer.Option("--wait/--no-wait", help="Tell each step as it happens, up to the end.")
     ] = False,
     on_failure: OnFailureOption = Policy.STOP,
-    grace_s: GraceOption = 5.0,
+    grace_s: GraceOption = 1.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a sequence with hazardous steps.")] = False,
     connect: Connect = None,
     tls_ca: TlsCa = None,

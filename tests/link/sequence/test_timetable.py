@@ -44,9 +44,9 @@ def test_a_run_that_goes_on_after_failures_reaches_the_rest() -> None:
 
 
 def test_a_step_within_the_grace_runs_when_the_one_before_has_ended() -> None:
-    table = rows("R00:00:12 a\nA1970-002T00:00:10 b")
-    assert (table[1].problem, table[1].exact, table[1].wall_ns) == ("", False, START_NS + 12 * S)
-    assert table[1].when == "after completion of step 1 (not before 1970-01-02T00:00:12.000Z)"
+    table = rows("R00:00:10.5 a\nA1970-002T00:00:10 b")
+    assert (table[1].problem, table[1].exact, table[1].wall_ns) == ("", False, START_NS + 10_500_000_000)
+    assert table[1].when == "after completion of step 1 (not before 1970-01-02T00:00:10.500Z)"
 
 
 def test_hundreds_of_hours_and_thousands_of_steps() -> None:

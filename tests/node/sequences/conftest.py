@@ -48,6 +48,8 @@ class World:
     wall_ahead_ns: int = 86_400 * S - 1_000 * S
     synchronised: bool = True
     durations_ns: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    disk_ns: int = 0
+    """How long the disk takes for a change."""
     failing: dict[str, str] = field(default_factory=dict)
     deaths_in: list[int] = field(default_factory=list)
     """At the how many next opportunity the process dies, for each of its lives."""
@@ -139,6 +141,7 @@ class MortalStore(SequenceStore):
     def note_step(self, run: str, step: StoredStep) -> None:
         self._world.may_die()
         super().note_step(run, step)
+        self._world.true_ns += self._world.disk_ns
         self._world.may_die()
 
     def end_run(self, run: str, state: RunState, reason: str) -> None:

@@ -186,6 +186,14 @@ def test_the_wall_clock_may_be_set_by_hours_while_relative_steps_wait(world: Any
     assert [each.began_ns - 1_000 * S for each in world.ran] == [S, 601 * S, 1201 * S]
 
 
+def test_slow_storage_makes_no_step_late(world: Any) -> None:
+    world.disk_ns = 20 * S
+    world.begin("R00:00:00 a\nR00:00:00 b\nR00:00:01 c", grace_ns=S)
+    world.live()
+    assert [each.name for each in world.ran] == ["a", "b", "c"]
+    assert world.kept().state is RunState.COMPLETED
+
+
 @dataclass(frozen=True)
 class Plan:
     text: str

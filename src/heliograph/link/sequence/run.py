@@ -9,8 +9,8 @@ from enum import Enum
 from heliograph.link.sequence.language import Step
 from heliograph.link.sequence.when import After, shown_delay
 
-GRACE_NS = 5_000_000_000
-"""How long after its time a step may still begin: slow storage is no reason to fail, an outage is."""
+GRACE_NS = 1_000_000_000
+"""How long after its time a step may still begin; after that it is late, and is not run."""
 
 _LOOK_AGAIN_NS = 1_000_000_000
 

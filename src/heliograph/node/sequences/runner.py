@@ -109,9 +109,9 @@ class Runner:
         self.under_way = step
         failure = self._failure(step, now)
         self.under_way = None
-        then = self._board.now()
-        self.run.ended(then, failure)
-        self._note(step, StepState.FAILED if failure else StepState.COMPLETED, then, failure)
+        self._note(step, StepState.FAILED if failure else StepState.COMPLETED, self._board.now(), failure)
+        # It counts as ended once that is kept: slow storage does not make the next step late.
+        self.run.ended(self._board.now(), failure)
 
     def _failure(self, step: Step, now: Moment) -> str:
         """Have a step done; gives why it failed, empty when it was completed."""
