@@ -38,7 +38,8 @@ class Moment:
 def moments(words: Sequence[str], folder: Path, said: bytes) -> Iterator[Moment]:
     """Run a program that gets `said` on its standard input; give each of its writes to the standard output.
 
-    `folder` holds the files that count, none at first. Ends the test where there is no `strace`. Raises `subprocess.CalledProcessError` when the program fails.
+    `folder` holds the files that count, none at first. Ends the test where there is no `strace`.
+    Raises `subprocess.CalledProcessError` when the program fails.
     """
     require("strace")
     if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, check=False).returncode != 0:
