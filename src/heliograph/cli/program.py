@@ -26,6 +26,7 @@ from heliograph.cli import (
     payload,
     record,
     send,
+    sequence,
     serve,
     set,
     uplink,
@@ -58,6 +59,7 @@ app.command("uplink")(uplink.uplink)
 app.command("downlink")(downlink.downlink)
 app.add_typer(key.app, name="key")
 app.add_typer(node.app, name="node")
+app.add_typer(sequence.app, name="sequence")
 app.add_typer(modes.app, name="modes")
 app.add_typer(payload.app, name="payload")
 
