@@ -156,14 +156,16 @@ class ZenohBus:
 
     def _declare(self, key: str, declare: Callable[[], Any], take: Callable[[Any], None] | None = None) -> _Declared:
         try:
-            declared = _Declared(key, declare())
+            entity = declare()
         except zenoh.ZError as error:
             if "closed" in str(error):
                 raise LinkLostError(f"{key} cannot be declared: the link is closed") from error
             raise SettingError(f"{key!r} is no key expression ({error})") from error
+        declared = _Declared(key, entity)
         if take is not None:
+            # It waits at the channel: a thread that waits at the entity holds it, and nobody could undeclare that.
             # Threads of Zenoh's own are no daemons, and keep a program that failed from ending.
-            thread = threading.Thread(target=declared.run, args=(take,), name=f"bus {key}", daemon=True)
+            thread = threading.Thread(target=declared.run, args=(entity.handler, take), name=f"bus {key}", daemon=True)
             self._threads.add(thread)
             thread.start()
         return declared
@@ -197,10 +199,8 @@ class _Declared:
         except zenoh.ZError as error:
             _log.debug("%s went with its session: %s", self._key, error)
 
-    def run(self, take: Callable[[Any], None]) -> None:
-        """Give what comes to its handler, until closed."""
-        # Of the entity itself a waiting thread would keep hold, and it could not be undeclared.
-        channel = self._entity.handler
+    def run(self, channel: Any, take: Callable[[Any], None]) -> None:
+        """Give what comes out of its channel to its handler, until closed."""
         while True:
             try:
                 event = channel.recv()
