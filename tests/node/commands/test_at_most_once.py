@@ -204,7 +204,7 @@ class AtMostOnce(RuleBasedStateMachine):
 
 TestAtMostOnce = AtMostOnce.TestCase
 TestAtMostOnce.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

@@ -121,10 +121,10 @@ def test_a_disk_that_others_filled_leaves_room_for_commands(start: Start, tmp_pa
     journal = start()
     largest_bytes = max(each.stat().st_size for each in tmp_path.iterdir())
     with disk_full_beyond(largest_bytes):
-        for number in range(1, 200):
+        for number in range(1, 101):
             journal.enter(entry_of(number, final=False), counted=True)
             journal.write(f"{number:032x}", entry_of(number).stages)
-    assert len(start().entries(JournalRequest(limit=1000))) == 199
+    assert len(start().entries(JournalRequest(limit=1000))) == 100
 
 
 def test_a_damaged_file_is_put_aside(start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

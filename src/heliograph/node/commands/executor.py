@@ -26,6 +26,7 @@ Report = Callable[[JournalEntry], None]
 
 _TICK_S = 0.1
 _RETRY_S = 1.0
+_PROMPT_WORKERS = 2
 _PROMPT_WAITING = 16
 
 
@@ -56,7 +57,7 @@ class Executor:
         self._grace_ns = round(grace_s * 1e9)
         self._busy = f"busy: {workers} commands run and {waiting} wait: send it again when some have ended"
         self._lane = Lane("command", workers, waiting)
-        self._prompt_lane = Lane("prompt command", 1, _PROMPT_WAITING)
+        self._prompt_lane = Lane("prompt command", _PROMPT_WORKERS, _PROMPT_WAITING)
         self._runs: dict[str, Run] = {}
         # Held while a command is entered, so that what the journal knows without an end is in `_runs`.
         self._entering = threading.Lock()
