@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +25,7 @@ from heliograph.core import OutputError, TransferError
 from heliograph.core.state import state_folder
 
 if TYPE_CHECKING:
+    from heliograph.cli.place import Place
     from heliograph.link.carrier import Carrier
     from heliograph.link.cfdp.transaction import TransferStatus
     from heliograph.link.commander import Commander
@@ -51,25 +52,59 @@ class Porter:
         self._commander, self._node, self._key, self._stop = commander, node, key, stop
         self._rate_bps = None if rate_mbit_per_s is None else rate_mbit_per_s * 1e6
 
-    @contextmanager
-    def carrier(self, folder: Path, direction: str, local: str, remote: str) -> Iterator[Carrier]:
-        """Give what moves one file between a folder here and the node.
+    def up(self, file: Path, target: Place, priority: int, replace: bool) -> None:
+        """Send a file, and print what was done; ends the program where a signal asked for that."""
+        # A link that the user names is the file that it leads to.
+        local = file.resolve()
+        with self._carrier(local, "up", target.path) as carrier, transfer_bar(file.name) as show:
+            self._done(
+                str(file),
+                str(target),
+                lambda: carrier.uplink(local.name, target.path, show, priority=priority, replace=replace),
+            )
 
-        Raises `TransferError` while another program moves the same file.
-        """
+    def down(self, source: Place, file: Path, priority: int, replace: bool) -> None:
+        """Fetch a file, and print what was done; ends the program where a signal asked for that."""
+        local = file.parent.resolve() / file.name
+        with self._carrier(local, "down", source.path) as carrier, transfer_bar(source.name) as show:
+            self._done(
+                str(source),
+                str(file),
+                lambda: carrier.downlink(source.path, local.name, show, priority=priority, replace=replace),
+            )
+
+    def _done(self, source: str, target: str, move: Callable[[], TransferStatus]) -> None:
+        from heliograph.link.cfdp.transaction import State
+
+        since_s = time.monotonic()
+        try:
+            status = None if self._stop.is_set() else move()
+        except TransferError:
+            if not self._stop.is_set():
+                raise
+            status = None
+        if status is None or status.state is not State.COMPLETED:
+            typer.echo("heliograph: suspended; the same command goes on from here", err=True)
+            raise typer.Exit(ExitCode.INTERRUPTED)
+        typer.echo(told(source, target, status.size_bytes, since_s))
+
+    @contextmanager
+    def _carrier(self, local: Path, direction: str, remote: str) -> Iterator[Carrier]:
+        """Give what moves one file; raises `TransferError` while another program moves the same."""
         from heliograph.link.carrier import Carrier, datagram_address, own_address
         from heliograph.link.cfdp.transfers import Transfers
         from heliograph.link.entity import entity_of
         from heliograph.link.filestore import RootedSource, RootedTarget
         from heliograph.link.roots import Root
 
-        root = Root(folder)
+        root = Root(local.parent)
         # What it is that is moved: the same words find the same folder, and with it what was done before.
-        words = json.dumps([self._node.id, direction, str(folder / local), remote])
-        name = hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        words = json.dumps([self._node.id, direction, str(local), remote])
+        name = hashlib.sha256(words.encode()).hexdigest()[:16]
         # Two programs of one key are two entities: the node must know them apart.
         entity = entity_of(self._key, words)
-        with _locked(state_folder() / "files" / name) as state:
+        with ExitStack() as resources:
+            state = resources.enter_context(_locked(state_folder() / "files" / name))
             transfers = Transfers(
                 state,
                 entity=entity,
@@ -78,30 +113,13 @@ class Porter:
                 sources=partial(RootedSource.named, root),
                 targets=partial(RootedTarget.named, root),
             )
-            over = False
-            try:
-                with transfers:
-                    try:
-                        yield Carrier(
-                            self._commander,
-                            self._node,
-                            transfers,
-                            root,
-                            entity=entity,
-                            user=getpass.getuser(),
-                            stop=self._stop,
-                        )
-                    finally:
-                        over = all(status.state.final for status in transfers.statuses())
-            finally:
-                if over:
-                    shutil.rmtree(state, ignore_errors=True)
-
-    def end_if_stopped(self) -> None:
-        """End the program where a signal asked for that."""
-        if self._stop.is_set():
-            typer.echo("heliograph: suspended; the same command goes on from here", err=True)
-            raise typer.Exit(ExitCode.INTERRUPTED)
+            # The last that is done: nothing is kept of what is over.
+            over: list[bool] = []
+            resources.callback(lambda: shutil.rmtree(state, ignore_errors=True) if all(over) else None)
+            resources.enter_context(transfers)
+            resources.callback(lambda: over.extend(each.state.final for each in transfers.statuses()))
+            user = getpass.getuser()
+            yield Carrier(self._commander, self._node, transfers, root, entity=entity, user=user, stop=self._stop)
 
 
 @contextmanager

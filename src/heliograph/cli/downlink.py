@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from heliograph.cli.carrying import Porter, Priority, Replace, told, transfer_bar
+from heliograph.cli.carrying import Porter, Priority, Replace
 from heliograph.cli.ground import Connect, KeyFile, TlsCa, TlsCertificate, TlsKey, ground_bus, ground_key
 from heliograph.cli.interruption import stop_on_signals
 from heliograph.cli.place import Place, needed_place, place
@@ -41,14 +40,7 @@ def downlink(
         nodes = {name: find_node(bus, name, key=private) for name in dict.fromkeys(each.node for each in sources)}
         for source, local in zip(sources, locals_, strict=True):
             porter = Porter(commander, nodes[source.node], private.public, stop)
-            since_s = time.monotonic()
-            with (
-                porter.carrier(local.parent.resolve(), "down", local.name, source.path) as carrier,
-                transfer_bar(source.name) as show,
-            ):
-                status = carrier.downlink(source.path, local.name, show, priority=priority, replace=replace)
-            porter.end_if_stopped()
-            typer.echo(told(str(source), str(local), status.size_bytes, since_s))
+            porter.down(source, local, priority, replace)
 
 
 def _parsed(words: list[str]) -> tuple[list[Place], list[Path]]:

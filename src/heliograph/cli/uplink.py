@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from heliograph.cli.carrying import Porter, Priority, Replace, told, transfer_bar
+from heliograph.cli.carrying import Porter, Priority, Replace
 from heliograph.cli.ground import Connect, KeyFile, TlsCa, TlsCertificate, TlsKey, ground_bus, ground_key
 from heliograph.cli.interruption import stop_on_signals
 from heliograph.cli.place import Place, needed_place, place
@@ -43,13 +42,8 @@ def uplink(
         commander = Commander(bus, private, state_folder() / "counters")
         porter = Porter(commander, node, private.public, stop, rate_mbit_per_s)
         for file in files:
-            remote = f"{target.path}{file.name}" if target.is_folder else target.path
-            local = file.resolve()
-            since_s = time.monotonic()
-            with porter.carrier(local.parent, "up", local.name, remote) as carrier, transfer_bar(file.name) as show:
-                status = carrier.uplink(local.name, remote, show, priority=priority, replace=replace)
-            porter.end_if_stopped()
-            typer.echo(told(str(file), f"{target.node}:{remote}", status.size_bytes, since_s))
+            path = f"{target.path}{file.name}" if target.is_folder else target.path
+            porter.up(file, Place(target.node, path), priority, replace)
 
 
 def _parsed(words: list[str]) -> tuple[list[Path], Place]:

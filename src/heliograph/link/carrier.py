@@ -140,13 +140,15 @@ class Carrier:
             return transaction
         target = RootedTarget(self._root, local, str(transaction), replace)
         for status in known.values():
-            # What the file on board was before, or what the node has forgotten.
-            if not status.state.final and status.name.partition(":")[2] == local:
+            # What the file on board was before, or what the node has forgotten; or one that just now came to its end.
+            if not status.state.final and RootedTarget.named(self._root, status.name).path == local:
                 self._transfers.abandon(status.id)
+                if self._transfers.wait(status.id, _ANSWER_S).state is State.COMPLETED:
+                    self._cancel_on_board(transaction)
+                    return status.id
         free_bytes = self._root.free_bytes()
         if queued.size_bytes > free_bytes:
-            with suppress(HeliographError):
-                self._command("files.cancel", {"transaction": str(transaction)}, _ANSWER_S)
+            self._cancel_on_board(transaction)
             raise OutputError(f"no room for {queued.size_bytes} bytes: {free_bytes} are free here")
         self._transfers.expect(
             transaction,
@@ -157,6 +159,10 @@ class Carrier:
             peer_address=self._address,
         )
         return transaction
+
+    def _cancel_on_board(self, transaction: TransactionId) -> None:
+        with suppress(HeliographError):
+            self._command("files.cancel", {"transaction": str(transaction)}, _ANSWER_S)
 
     def _go_on(self, transaction: TransactionId) -> None:
         if self._transfers.status(transaction).state is State.SUSPENDED:
