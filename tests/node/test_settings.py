@@ -71,6 +71,7 @@ def test_every_table_is_read() -> None:
         ('name = "x"\n[[vehicle]]\nname = "d"\nkind = "mavlink"', "connection"),
         ('name = "x"\n[[vehicle]]\nname = "d"\nkind = "sim"\nconnection = "udp:1:2"', "connection"),
         ('name = "x"\n[files]\nlisten = "here"', "HOST:PORT"),
+        ('name = "x"\n[files]\nlisten = "0.0.0.0:7448"', r"files\.address"),
         ('name = "x"\n[telemetry]\nmax_bytes = 5', "10 000 000"),
     ],
 )

@@ -80,7 +80,7 @@ class Node:
         trusted = len(self._trust.pins)
         who = f"node {self._settings.name} ({self._key.public.short})"
         lines = [
-            f"{who} listens at {listen}, files at {self._files.address}",
+            f"{who} listens at {listen}, files at {self._reached}",
             *(f"camera {name} is served at gige://{address}" for name, address in self._bay.served.items()),
         ]
         lines += [f"camera {each.name} is not there yet" for each in self._missing()]
@@ -147,6 +147,7 @@ class Node:
                 rate_bps=settings.files.rate_bps,
             )
         )
+        self._reached = settings.files.address or self._files.address
         self._bay = resources.enter_context(
             CameraBay(
                 self._berths(), heliograph.open, self._state / "cameras", emit=telemetry.emit, allow=settings.allow
@@ -187,7 +188,7 @@ class Node:
             settings.name,
             boot,
             counter_of=lambda key: journal.window_of(key).highest,
-            files=self._files.address,
+            files=self._reached,
             spooled=telemetry.spooled,
         )
         resources.callback(hello.close)

@@ -65,6 +65,8 @@ class FileSettings(Table, frozen=True, kw_only=True):
     """Folder that uplinks end in and downlinks come from; empty for `files` in the node's state folder."""
     listen: str = "127.0.0.1:7448"
     """Address and UDP port of the transfers. They are not encrypted: seal what is secret, or use a VPN."""
+    address: str = ""
+    """HOST:PORT by which the ground reaches that, where it is another: behind a router, or for `0.0.0.0`."""
     rate_bps: float | None = None
     """Bits per second at most, of all transfers together; without it they find the rate themselves."""
 
@@ -116,7 +118,11 @@ class NodeSettings(Table, frozen=True, kw_only=True):
                 )
         if self.telemetry.max_bytes < 10_000_000:
             raise SettingError("telemetry.max_bytes is below 10 000 000: an outage of minutes would not fit")
-        address_of(self.files.listen)
+        host, _ = address_of(self.files.listen)
+        if self.files.address:
+            address_of(self.files.address)
+        elif host in ("0.0.0.0", "::"):
+            raise SettingError("files.listen is every address: name the one that the ground uses as files.address")
         if sum(each.archive for each in self.trust) > 1:
             raise SettingError("two keys of [[trust]] are the archive: one at most has `archive = true`")
 

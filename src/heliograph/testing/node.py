@@ -23,13 +23,13 @@ class NodeProcess:
     `tables` are what else node.toml has. The ground's key is its admin and its archive.
     """
 
-    def __init__(self, folder: Path, address: str, tables: str = "", *, log: Path | None = None) -> None:
+    def __init__(self, folder: Path, address: str, tables: str = "", *, files_address: str = "") -> None:
         self.folder = folder
         self.address = address
         self.connect = f"tcp/{address}:7447"
         self.key_file = folder / "ground.key"
         self.state = folder / "state"
-        self._log = log or folder / "node.log"
+        self._log = folder / "node.log"
         self._process: subprocess.Popen[str] | None = None
         self.told: list[str] = []
         """The lines it printed when it was ready."""
@@ -39,7 +39,7 @@ class NodeProcess:
         (folder / "node.toml").write_text(
             f'name = "board"\n'
             f'[link]\nlisten = ["{self.connect}"]\n'
-            f'[files]\nlisten = "{address}:7448"\n'
+            f'[files]\nlisten = "{address}:7448"\naddress = "{files_address}"\n'
             f'[[trust]]\nkey = "{key.public.text()}"\nrole = "admin"\narchive = true\nlabel = "ground"\n' + tables
         )
 
