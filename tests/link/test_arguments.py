@@ -59,6 +59,12 @@ def test_the_usage_is_one_line() -> None:
     assert usage(LIST) == "files.list [path, at most 20 characters; '']"
 
 
+def test_a_text_of_one_length_says_so() -> None:
+    cancel = CommandDefinition(name="x", description="", arguments=(Argument(name="id", minimum=32, maximum=32),))
+    assert usage(cancel) == "x <id, 32 characters>"
+    assert "id must be 32 characters, not 'short'" in refused(cancel, {"id": "short"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -49,7 +49,7 @@ def send(
     for word in (command, *(words or ())):
         # Words that begin with a dash are let through for the sake of negative numbers.
         if word.startswith("--"):
-            raise SettingError(f"there is no option {word.split('=')[0]}: heliograph send --help lists what there is")
+            raise SettingError(f"there is no option {word.split('=')[0]}: arguments of commands are NAME=VALUE")
     private = ground_key(key)
     from heliograph.link.arguments import from_words
     from heliograph.link.commander import Commander, outcome

@@ -182,7 +182,7 @@ def _within(argument: Argument, value: float, of: str = "") -> str:
 def _range(argument: Argument) -> str:
     low, high = argument.minimum, argument.maximum
     if low is not None and high is not None:
-        return f"{low:.12g} to {high:.12g}"
+        return f"{low:.12g} to {high:.12g}" if low < high else f"{low:.12g}"
     return f"at least {low:.12g}" if low is not None else f"at most {high:.12g}" if high is not None else ""
 
 

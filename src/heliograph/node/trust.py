@@ -11,9 +11,7 @@ from heliograph.link.signature import proves_rotation
 from heliograph.link.trust import Trust
 from heliograph.node.call import Call, Command
 
-_KEY = Argument(
-    name="key", description="Public key: a line of OpenSSH (in quotes), or 64 hexadecimal digits.", maximum=300
-)
+_KEY = Argument(name="key", description="Public key: a line of OpenSSH (in quotes), or 64 hexadecimal digits.")
 _LIST = CommandDefinition(name="key.list", description="List the keys that the node trusts, with their roles.")
 _ADD = CommandDefinition(
     name="key.add",
@@ -37,8 +35,8 @@ _ROTATE = CommandDefinition(
     name="key.rotate",
     description="Put a new key in the place of the one that signs this; heliograph key rotate sends it.",
     arguments=(
-        Argument(name="key", description="The new public key.", maximum=300),
-        Argument(name="proof", description="Signature of the new key over both, 128 hexadecimal digits.", maximum=128),
+        Argument(name="key", description="The new public key."),
+        Argument(name="proof", description="Signature of the new key over both, 128 hexadecimal digits."),
     ),
     # Whoever has a key may change it for a new one of the same role.
     role=Role.ARCHIVE,
