@@ -176,7 +176,9 @@ def test_what_is_on_board_is_listed(program: Program, board: Board) -> None:
     (board.files / "folder").mkdir()
     (board.files / "folder" / "a.txt").write_bytes(b"hello")
     (board.files / os.fsdecode(b"bad \x1b\xff")).touch()
-    out = program("ls", "board").out
+    listed = program("ls", "board")
+    assert listed.code == 0, listed.err
+    out = listed.out
     assert "folder/" in out
     assert "bad \\x1b\\xff" in out
     assert "cannot be asked for" in out

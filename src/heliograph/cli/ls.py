@@ -32,6 +32,8 @@ def ls(
     """List the files on a node."""
     where = place(word) or Place(word, "")
     private = ground_key(key)
+    from msgspec import structs
+
     from heliograph.link.carrier import files_of
     from heliograph.link.commander import Commander
     from heliograph.link.discovery import find_node
@@ -45,24 +47,23 @@ def ls(
     if not entries and not as_json:
         typer.echo(f"{where}: nothing there", err=True)
         return
-    show([_facts(entry) if as_json else _row(entry, hashes) for entry in entries], as_json)
+    show([structs.asdict(entry) for entry in entries] if as_json else _rows(entries, hashes), as_json)
 
 
-def _facts(entry: FileEntry) -> dict[str, Any]:
-    import msgspec
-
-    return {field: getattr(entry, field) for field in msgspec.structs.asdict(entry)}
-
-
-def _row(entry: FileEntry, hashes: bool) -> dict[str, Any]:
-    modified = datetime.fromtimestamp(entry.modified_wall_ns / 1e9).astimezone()
-    note = "its name cannot be asked for" if entry.unreachable else ""
-    row = {
-        "kind": entry.kind,
-        "bytes": entry.size_bytes if entry.kind == "file" else None,
-        "modified": f"{modified:%Y-%m-%d %H:%M:%S}",
-        "path": f"{entry.path}/" if entry.kind == "folder" else entry.path,
-    }
-    if hashes:
-        row["sha256"] = entry.sha256
-    return row | ({"note": note} if note else {})
+def _rows(entries: list[FileEntry], hashes: bool) -> list[dict[str, Any]]:
+    unreachable = any(entry.unreachable for entry in entries)
+    rows = []
+    for entry in entries:
+        modified = datetime.fromtimestamp(entry.modified_wall_ns / 1e9).astimezone()
+        row = {
+            "kind": entry.kind,
+            "bytes": entry.size_bytes if entry.kind == "file" else None,
+            "modified": f"{modified:%Y-%m-%d %H:%M:%S}",
+            "path": f"{entry.path}/" if entry.kind == "folder" else entry.path,
+        }
+        if hashes:
+            row["sha256"] = entry.sha256
+        if unreachable:
+            row["note"] = "its name cannot be asked for" if entry.unreachable else ""
+        rows.append(row)
+    return rows
