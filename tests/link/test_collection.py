@@ -56,6 +56,14 @@ def test_a_declaration_is_asked_for_and_remembered_by_the_archive(archive: Sqlit
     assert len(sorter.batch([undeclared]).blocks) == len(Sorter(archive).batch([undeclared]).blocks) == 1
 
 
+def test_a_declaration_that_the_node_gave_apart_is_stored_with_the_block(archive: SqliteArchive) -> None:
+    sorter = Sorter(archive)
+    sorter.offer(NODE, [HEALTH])
+    batch = sorter.batch([message(block_of(1, 1, declared=False))])
+    archive.store(batch.blocks)
+    assert archive.declaration(NODE, "health", HEALTH.schema) == HEALTH
+
+
 def test_what_cannot_be_is_counted_and_the_rest_goes_on(archive: SqliteArchive) -> None:
     sorter = Sorter(archive)
     block = block_of(1, 3)

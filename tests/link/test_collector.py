@@ -18,12 +18,13 @@ from heliograph.core import OutputError
 from heliograph.link.archive import SqliteArchive
 from heliograph.link.bus import Bus, Closable, Urgency
 from heliograph.link.collector import Collector
+from heliograph.link.dictionary import Dictionary
 from heliograph.link.keys import PrivateKey, PublicKey
 from heliograph.link.message import encode
 from heliograph.link.settings import PORT, LinkSettings
 from heliograph.link.signature import unseal
 from heliograph.link.telemetry import Acknowledge, Block, Range
-from heliograph.link.topic import ACKNOWLEDGE, ALIVE, ANY, BLOCKS, collector_topic, topic
+from heliograph.link.topic import ACKNOWLEDGE, ALIVE, ANY, BLOCKS, DICTIONARY, collector_topic, topic
 from heliograph.link.zenoh import open_bus
 from heliograph.testing.blocks import BOOT, HEALTH, NODE, block_of
 from heliograph.testing.bus import connected_buses, settle
@@ -120,6 +121,24 @@ def test_a_missing_declaration_is_asked_for(buses: list[Bus], board: Board, arch
         board.say(block_of(1, 1, declared=False))
         _, told = board.heard.get(timeout=PATIENCE_S)
         assert told == Acknowledge(node=NODE, unknown=(("health", HEALTH.schema),))
+
+
+def test_a_node_that_does_not_heed_us_is_asked_for_its_declarations(
+    buses: list[Bus], board: Board, archive: SqliteArchive
+) -> None:
+    asked = threading.Event()
+
+    def answer(_: str, __: bytes) -> Iterator[bytes]:
+        yield encode(Dictionary(commands=(), streams=(HEALTH,)))
+        asked.set()
+
+    buses[1].answer(topic(NODE, DICTIONARY), answer)
+    with collecting(buses, archive, board):
+        board.say(block_of(1, 1, declared=False))
+        board.heard.get(timeout=PATIENCE_S)
+        assert asked.wait(PATIENCE_S)
+        board.say(block_of(2, 1, declared=False))
+        assert board.acknowledged() == (Range(BOOT, "health", 2, 1),)
 
 
 class FullAtTimes(SqliteArchive):

@@ -15,6 +15,7 @@ from heliograph.cli import (
     calibrate,
     cameras,
     downlink,
+    events,
     features,
     get,
     grab,
@@ -29,6 +30,7 @@ from heliograph.cli import (
     sequence,
     serve,
     set,
+    telemetry,
     uplink,
     view,
 )
@@ -54,6 +56,8 @@ app.command("calibrate")(calibrate.calibrate)
 # Negative numbers among the words of a command are no options.
 app.command("send", context_settings={"ignore_unknown_options": True})(send.send)
 app.command("nodes")(nodes.nodes)
+app.command("telemetry")(telemetry.telemetry)
+app.command("events")(events.events)
 app.command("ls")(ls.ls)
 app.command("uplink")(uplink.uplink)
 app.command("downlink")(downlink.downlink)

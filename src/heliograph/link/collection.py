@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from heliograph.core import RemoteProtocolError
@@ -70,6 +71,7 @@ class Sorter:
         self.tally = Tally()
         self._archive = archive
         self._declarations: dict[tuple[str, str, str], Stream] = {}
+        self._offered: dict[tuple[str, str, str], Stream] = {}
         self._offsets_ns: dict[tuple[str, str], int] = {}
 
     def batch(self, messages: Iterable[tuple[str, bytes, int]]) -> Batch:
@@ -78,13 +80,12 @@ class Sorter:
         Raises `SourceError` when the archive cannot be read.
         """
         batch = Batch()
-        if len(self._declarations) > _MOST_REMEMBERED:
-            self._declarations.clear()
-        if len(self._offsets_ns) > _MOST_REMEMBERED:
-            self._offsets_ns.clear()
+        for memory in (self._declarations, self._offered, self._offsets_ns):
+            if len(memory) > _MOST_REMEMBERED:
+                memory.clear()
         for key, payload, arrived_ns in messages:
             try:
-                block = take_block(key, payload)
+                block = self._declared(take_block(key, payload))
                 if self._is_sound(batch, block):
                     batch.blocks.append(block)
                     self._observe(batch, block, arrived_ns)
@@ -98,11 +99,20 @@ class Sorter:
                     _log.warning("block %d that is refused: %s", self.tally.refused_blocks, error)
         return batch
 
+    def offer(self, node: str, streams: Iterable[Stream]) -> None:
+        """Take declarations that a node gave when it was asked."""
+        self._offered |= {(node, each.name, each.schema): each for each in streams}
+
     def committed(self, batch: Batch) -> None:
         """Count what the archive has now."""
         self.tally.stored_blocks += len(batch.blocks)
         self.tally.stored_samples += sum(each.count for each in batch.blocks)
         self.tally.backlog_blocks += sum(not each.live for each in batch.blocks)
+
+    def _declared(self, block: Block) -> Block:
+        """Give a block the declaration that its node gave apart from it, if there is one."""
+        offered = self._offered.get((block.node, block.stream, block.schema))
+        return block if block.declaration or offered is None else msgspec.structs.replace(block, declaration=offered)
 
     def _is_sound(self, batch: Batch, block: Block) -> bool:
         """Tell whether the declaration of a block is known. Raises `RemoteProtocolError` where it does not fit."""

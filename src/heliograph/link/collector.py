@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Self
 
-from heliograph.core import LinkLostError, OutputError, SourceError
+from heliograph.core import LinkLostError, OutputError, RemoteProtocolError, SourceError
 from heliograph.link.archive import Archive
 from heliograph.link.bus import Bus, Closable, Urgency
 from heliograph.link.collection import Batch, Sorter, Tally
+from heliograph.link.follow import streams_of
 from heliograph.link.keys import PrivateKey
 from heliograph.link.signature import sign
 from heliograph.link.telemetry import Block
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 _QUEUE_BYTES = 64_000_000
 _COMMIT_BYTES = 8_000_000
 _RETRY_S = 1.0
+_ASK_AGAIN_NS = 10_000_000_000
 
 
 class Collector:
@@ -53,6 +55,7 @@ class Collector:
         self._queued_bytes = 0
         self._nodes = set(nodes or ())
         self._tokens: dict[str, Closable] = {}
+        self._asked_ns: dict[str, int] = {}
         self._failing = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="collector")
@@ -150,6 +153,8 @@ class Collector:
         self._failing = False
         self._sorter.committed(batch)
         self._tell(batch)
+        for node in batch.unknown:
+            self._ask_for_declarations(node, time.monotonic_ns())
 
     def _tell(self, batch: Batch) -> None:
         with suppress(LinkLostError):  # then the blocks come again
@@ -158,6 +163,13 @@ class Collector:
         if self._on_block is not None:
             for block in batch.blocks:
                 self._on_block(block)
+
+    def _ask_for_declarations(self, node: str, now_ns: int) -> None:
+        """A node that does not heed us attaches none to its blocks; and a former run's may be known to nobody."""
+        if now_ns - self._asked_ns.get(node, -_ASK_AGAIN_NS) >= _ASK_AGAIN_NS:
+            self._asked_ns[node] = now_ns
+            with suppress(LinkLostError, RemoteProtocolError):
+                self._sorter.offer(node, streams_of(self._bus, node))
 
     def _show_tokens(self, nodes: set[str]) -> None:
         for node in self._tokens.keys() - nodes:

@@ -123,12 +123,12 @@ class Follow:
         """A block of a former run may have a declaration that nobody knows any more: ask not for each of them."""
         if now_ns - self._asked_ns >= _ASK_AGAIN_NS:
             self._asked_ns = now_ns
-            with suppress(LinkLostError):
+            with suppress(LinkLostError, RemoteProtocolError):
                 self._order.declare(streams_of(self._bus, self._node))
 
 
 def streams_of(bus: Bus, node: str) -> tuple[Stream, ...]:
-    """Give the streams that a node declares. Raises `LinkLostError` when it does not answer."""
+    """Give the streams that a node declares. Raises `LinkLostError` when it does not answer, `RemoteProtocolError`."""
     return _answer(bus, topic(node, DICTIONARY), b"", Dictionary).streams
 
 

@@ -1,0 +1,105 @@
+"""`heliograph events` with a board on a real link."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heliograph.cli.exit_code import ExitCode
+from heliograph.link.archive import SqliteArchive
+from heliograph.link.event import Severity
+from heliograph.link.keys import PrivateKey
+from heliograph.link.settings import PORT, LinkSettings
+from heliograph.link.trust import Trust
+from heliograph.link.zenoh import open_bus
+from heliograph.node.telemetry import Telemetry
+from heliograph.testing.addresses import loopback_address
+from heliograph.testing.blocks import NODE, events_block
+from heliograph.testing.telemetry_board import telemetry_board
+
+Program = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Telemetry]:
+    with loopback_address() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELIOGRAPH_CONNECT", f"tcp/{address}:{PORT}")
+        bus = open_bus(LinkSettings(listen=(f"tcp/{address}:{PORT}",)))
+        folder = tmp_path_factory.mktemp("telemetry")
+        try:
+            with telemetry_board(bus, folder, PrivateKey.generate(), Trust([], None)) as telemetry:
+                telemetry.emit(Severity.WARNING, "camera.lost", "cam-1 is \x1b[2Jgone", camera="cam-1", frames=7)
+                telemetry.emit(Severity.DIAGNOSTIC, "camera.found", "cam-1 is there")
+                yield telemetry
+        finally:
+            bus.close()
+
+
+def test_a_line_for_each_the_newest_last(program: Program, board: Telemetry) -> None:
+    lines = program("events", "cam-1").out.splitlines()
+    assert [line.split()[2:4] for line in lines[-2:]] == [["warning", "camera.lost"], ["diagnostic", "camera.found"]]
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d warning    camera\.lost  cam-1 is \ufffd\[2Jgone",
+        lines[-2],
+    )
+    assert len(program("events", "cam-1", "--limit", "1").out.splitlines()) == 1
+
+
+def test_only_the_severe_and_those_with_a_word(program: Program, board: Telemetry) -> None:
+    assert len(program("events", "cam-1", "--severity", "WARNING").out.splitlines()) == 1
+    assert program("events", "cam-1", "--text", "FOUND").out.split()[3] == "camera.found"
+    assert program("events", "cam-1", "--text", "nothing like it").out == ""
+
+
+def test_programs_get_the_arguments(program: Program, board: Telemetry) -> None:
+    (line,) = program("events", "cam-1", "--severity", "warning", "--json").out.splitlines()
+    event = json.loads(line)
+    assert (event["name"], event["arguments"]) == ("camera.lost", {"camera": "cam-1", "frames": 7})
+
+
+def test_following_begins_with_what_was(board: Telemetry) -> None:
+    command = [sys.executable, "-c", "from heliograph.cli import main; main()"]
+    command += ["events", "cam-1", "--follow", "--text", "cam-", "--severity", "activity"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout
+        assert "camera.lost" in process.stdout.readline()
+        board.emit(Severity.DIAGNOSTIC, "camera.detail", "cam-2 too little to be told")
+        board.emit(Severity.ALARM, "engine.hot", "not about cameras")
+        board.emit(Severity.ACTIVITY, "camera.found", "cam-2 is there")
+        assert "cam-2 is there" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.stdout.read() == ""
+
+
+def test_from_an_archive(program: Program, tmp_path: Path) -> None:
+    file = tmp_path / "archive.sqlite"
+    with SqliteArchive(file) as archive:
+        archive.store([events_block(1, (Severity.ALARM, "a", "first"), (Severity.ALARM, "b", "second"))])
+    lines = program("events", NODE[:4], "--archive", str(file)).out.splitlines()
+    assert [line.split()[-1] for line in lines] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--severity", "loud"), ExitCode.BAD_VALUE, "no severity 'loud': there are diagnostic, activity"),
+        (("--follow", "--archive", "a.sqlite"), ExitCode.BAD_VALUE, "telemetry NODE --follow --archive FILE collects"),
+        (("--archive", "a.sqlite"), ExitCode.NOT_FOUND, "no archive a.sqlite"),
+        (("--limit", "0"), ExitCode.USAGE, "--limit"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_line(program: Program, words: tuple[str, ...], code: ExitCode, told: str) -> None:
+    ended = program("events", "cam-1", *words)
+    assert (ended.code, ended.out) == (code, "")
+    assert told in ended.err
+    assert ended.err.count("\n") == 1
