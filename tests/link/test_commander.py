@@ -193,6 +193,19 @@ def test_counters_rise_above_what_the_node_saw(board: Board, commander: Commande
     assert counters[0] < counters[1]
 
 
+def test_a_clock_that_is_set_back_by_hours_changes_nothing(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns, counters = time.time_ns(), list[int]()
+    for number, hours in enumerate((0, -5, 5, -1_000)):
+        monkeypatch.setattr(time, "time_ns", lambda hours=hours: now_ns + hours * 3_600 * 10**9)
+        # With the third the file of counters is lost: the node says what it has seen.
+        folder = tmp_path / ("lost" if number == 2 else "kept")
+        ping(Commander(board, KEY, folder), node(counter=max(counters, default=0)))
+        counters.append(unseal(board.received[-1], Command)[1].counter)
+    assert counters == sorted(set(counters))
+
+
 def test_a_node_that_claims_an_absurd_counter_spoils_no_other_s(board: Board, tmp_path: Path) -> None:
     commander = Commander(board, KEY, tmp_path)
     ping(commander, node(counter=2**62))

@@ -8,17 +8,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from heliograph.core import CommandFailedError
+from heliograph.link import command as link_command
 from heliograph.link.admission import OTHER_BOOT
 from heliograph.link.bus import Bus
-from heliograph.link.command import JournalRequest, Stage, StageReport
+from heliograph.link.command import Answer, JournalRequest, Stage, StageReport
 from heliograph.link.commander import Commander
 from heliograph.link.dictionary import Argument, CommandDefinition, Role
 from heliograph.link.discovery import Node, find_node
 from heliograph.link.keys import PrivateKey
+from heliograph.link.message import decode
 from heliograph.link.settings import PORT, LinkSettings
+from heliograph.link.signature import sign
+from heliograph.link.topic import COMMAND, topic
 from heliograph.link.trust import Pin, Trust
 from heliograph.link.zenoh import open_bus
 from heliograph.node.call import Call, Command
@@ -159,4 +164,48 @@ def test_a_command_that_a_restart_ends_is_not_run_again(site: Site) -> None:
             ended.set()
             restarting.join()
     assert report.stage is Stage.CANCELLED
+    assert site.ran == ["one"]
+
+
+def test_what_was_recorded_on_the_link_does_nothing_when_it_is_said_again(site: Site) -> None:
+    site.go.set()
+    key = PrivateKey.generate()
+    site.trust.add(key.public, Role.OPERATOR)
+
+    def say(node: Node, **fields: Any) -> tuple[StageReport, ...]:
+        command = msgspec.structs.replace(first, expires_boot_ns=node.now_boot_ns() + 10**10, **fields)
+        return said(node, sign(command, key))
+
+    def said(node: Node, data: bytes) -> tuple[StageReport, ...]:
+        ((_, answer),) = site.ground.ask(topic(node.id, COMMAND), data)
+        return decode(answer, Answer).stages
+
+    with site.board() as board:
+        node = find_node(site.ground, "board", timeout_s=10)
+        first = link_command.Command(
+            id="1" * 32,
+            node=node.key.hex,
+            boot=node.boot,
+            counter=5,
+            expires_boot_ns=node.now_boot_ns() + 10**10,
+            name="camera.take",
+            arguments={"label": "one"},
+        )
+        recorded = sign(first, key)
+        assert said(node, recorded)[-1].stage is Stage.ACCEPTED
+        wanted = JournalRequest(command=first.id)
+        deadline_s = time.monotonic() + 10
+        while not board.journal.entries(wanted)[0].stages[-1].stage.final:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        # Whoever has the very bytes is told what became of them, and no more.
+        assert said(node, recorded)[-1].stage is Stage.COMPLETED
+        assert said(node, recorded + b"\0")[-1].stage is Stage.REFUSED
+        assert "replayed: counter 5" in say(node, id="2" * 32)[-1].reason
+        assert "had the id" in say(node, counter=6)[-1].reason
+    with site.board():
+        node = find_node(site.ground, "board", timeout_s=10)
+        assert said(node, recorded)[-1].stage is Stage.COMPLETED
+        assert say(node, id="3" * 32, counter=7)[-1].reason == OTHER_BOOT
+        assert "replayed: counter 5" in say(node, id="4" * 32, boot=node.boot)[-1].reason
     assert site.ran == ["one"]

@@ -53,8 +53,8 @@ _PATIENCE_S = 3.0
 def key_file(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
     """Give the file of the signing key, by the XDG rules when none is given.
 
-    >>> key_file(None, {"HOME": "/home/ada"})
-    PosixPath('/home/ada/.config/heliograph/key')
+    >>> key_file(None, {"HOME": "/ada"})
+    PosixPath('/ada/.config/heliograph/key')
     """
     if given is not None:
         return given
