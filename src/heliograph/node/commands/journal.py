@@ -209,20 +209,16 @@ def _write_window(connection: sqlite3.Connection, key: str, window: CounterWindo
 
 
 def _reserve(connection: sqlite3.Connection) -> None:
-    """Have the file, and the log beside it, keep free pages of their own; on a full disk they are what they are."""
-    # The log starts again from its beginning well within what it has on the disk by then.
+    """Have the file, and the log beside it, keep room of their own; on a full disk they have what they have."""
+    # The log starts again from its beginning well within what it takes here.
     connection.execute("PRAGMA wal_autocheckpoint = 100")
-    ((free_bytes,),) = connection.execute(
-        "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"
-    )
-    if free_bytes < _RESERVE_BYTES:
-        try:
-            connection.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
-            # In two commits: pages that one commit takes and gives back are never written.
-            connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE_BYTES,))
-            connection.execute("DROP TABLE reserve")
-        except sqlite3.OperationalError as error:
-            logger.warning("the journal of commands has no room in reserve: %s", error)
+    try:
+        connection.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
+        # In two commits: pages that one commit takes and gives back are never written.
+        connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE_BYTES,))
+        connection.execute("DROP TABLE reserve")
+    except sqlite3.OperationalError as error:
+        logger.warning("the journal of commands has no room in reserve: %s", error)
 
 
 def _stages(packed: bytes) -> Stages:
