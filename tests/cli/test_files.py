@@ -110,7 +110,9 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(program: Program, boar
         (["downlink", "board:none"], 11, "there is no none"),
         (["downlink", "board:folder"], 11, "no plain file"),
         (["downlink", "nobody:a"], 3, "these do: board"),
-        (["downlink", "board:../a"], 10, "without .."),
+        (["downlink", "board:../a"], 5, "goes up"),
+        (["uplink", "here", "board:a/../../b"], 5, "goes up"),
+        (["ls", "board:.."], 5, "goes up"),
         (["uplink", "here", "nobody:a"], 3, "these do: board"),
         (["uplink", "here", "board:folder"], 11, "is a folder"),
         (["ls", "board:none"], 11, "there is no none"),
@@ -197,7 +199,7 @@ def test_what_is_on_board_is_listed(program: Program, board: Board) -> None:
 
 
 def test_the_line_about_a_file_has_no_control_characters() -> None:
-    assert "\x1b" not in told("a\x1b", "b", 1, 0.0)
+    assert "\x1b" not in told("a\x1b", "b", 1, 1.0)
 
 
 @contextmanager

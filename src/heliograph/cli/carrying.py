@@ -26,7 +26,7 @@ from heliograph.core.state import state_folder
 
 if TYPE_CHECKING:
     from heliograph.cli.place import Place
-    from heliograph.link.carrier import Carrier
+    from heliograph.link.carrier import Carrier, OnProgress
     from heliograph.link.cfdp.transaction import TransferStatus
     from heliograph.link.commander import Commander
     from heliograph.link.discovery import Node
@@ -56,37 +56,41 @@ class Porter:
         """Send a file, and print what was done; ends the program where a signal asked for that."""
         # A link that the user names is the file that it leads to.
         local = file.resolve()
-        with self._carrier(local, "up", target.path) as carrier, transfer_bar(file.name) as show:
-            self._done(
-                str(file),
-                str(target),
-                lambda: carrier.uplink(local.name, target.path, show, priority=priority, replace=replace),
-            )
+
+        def send(carrier: Carrier, show: OnProgress) -> TransferStatus:
+            return carrier.uplink(local.name, target.path, show, priority=priority, replace=replace)
+
+        status, took_s = self._move(local, "up", target.path, send)
+        typer.echo(told(str(file), str(target), status.size_bytes, took_s))
 
     def down(self, source: Place, file: Path, priority: int, replace: bool) -> None:
         """Fetch a file, and print what was done; ends the program where a signal asked for that."""
         local = file.parent.resolve() / file.name
-        with self._carrier(local, "down", source.path) as carrier, transfer_bar(source.name) as show:
-            self._done(
-                str(source),
-                str(file),
-                lambda: carrier.downlink(source.path, local.name, show, priority=priority, replace=replace),
-            )
 
-    def _done(self, source: str, target: str, move: Callable[[], TransferStatus]) -> None:
+        def fetch(carrier: Carrier, show: OnProgress) -> TransferStatus:
+            return carrier.downlink(source.path, local.name, show, priority=priority, replace=replace)
+
+        status, took_s = self._move(local, "down", source.path, fetch)
+        typer.echo(told(str(source), str(file), status.size_bytes, took_s))
+
+    def _move(
+        self, local: Path, direction: str, remote: str, move: Callable[[Carrier, OnProgress], TransferStatus]
+    ) -> tuple[TransferStatus, float]:
         from heliograph.link.cfdp.transaction import State
 
+        status = None
         since_s = time.monotonic()
         try:
-            status = None if self._stop.is_set() else move()
+            if not self._stop.is_set():
+                with self._carrier(local, direction, remote) as carrier, transfer_bar(local.name) as show:
+                    status = move(carrier, show)
         except TransferError:
             if not self._stop.is_set():
                 raise
-            status = None
         if status is None or status.state is not State.COMPLETED:
             typer.echo("heliograph: suspended; the same command goes on from here", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED)
-        typer.echo(told(source, target, status.size_bytes, since_s))
+        return status, time.monotonic() - since_s
 
     @contextmanager
     def _carrier(self, local: Path, direction: str, remote: str) -> Iterator[Carrier]:
@@ -175,7 +179,10 @@ def _note(status: TransferStatus) -> str:
     return notes.get(status.state, "")
 
 
-def told(source: str, target: str, size_bytes: int, since_s: float) -> str:
-    """Give the line about a file that was moved; `since_s` is when that began, on the monotonic clock."""
-    duration_s = max(time.monotonic() - since_s, 1e-9)
-    return shown(f"{source} -> {target}: {size_bytes} bytes, {size_bytes / duration_s / 1e6:.1f} MB/s")
+def told(source: str, target: str, size_bytes: int, took_s: float) -> str:
+    """Give the line about a file that was moved.
+
+    >>> told("a.tif", "cam-1:a.tif", 3_000_000, 2.0)
+    'a.tif -> cam-1:a.tif: 3000000 bytes, 1.5 MB/s'
+    """
+    return shown(f"{source} -> {target}: {size_bytes} bytes, {size_bytes / took_s / 1e6:.1f} MB/s")

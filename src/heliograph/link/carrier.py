@@ -28,7 +28,7 @@ from heliograph.link.discovery import Node
 from heliograph.link.entity import entity_of
 from heliograph.link.filestore import RootedSource, RootedTarget, spoken
 from heliograph.link.listing import FileEntry, Listing
-from heliograph.link.roots import Root
+from heliograph.link.roots import Root, names_of
 
 _TICK_S = 0.2
 _SILENCE_S = 10.0
@@ -76,9 +76,11 @@ class Carrier:
     ) -> TransferStatus:
         """Send a file, and give its last state: completed, or suspended when stopped.
 
-        Raises what `Root.open` raises, `CommandFailedError` with the node's reason when it does not take the file,
-        `LinkLostError` when it cannot be asked, and `TransferError` when the transfer ended otherwise.
+        Raises `SettingError` for a path that cannot be, what `Root.open` raises, `CommandFailedError` with the node's
+        reason when it does not take the file, `LinkLostError` when it cannot be asked, and `TransferError` when the
+        transfer ended otherwise.
         """
+        names_of(remote)
         with self._root.open(local) as stream:
             size_bytes = os.fstat(stream.fileno()).st_size
             sha256 = Digests().of(stream, self._stop)
@@ -110,6 +112,7 @@ class Carrier:
         self, remote: str, local: str, on_progress: OnProgress, *, priority: int = 0, replace: bool = False
     ) -> TransferStatus:
         """Fetch a file, and give its last state: completed, or suspended when stopped; raises as `uplink` does."""
+        names_of(remote)
         found = self._root.look(local)
         if found and not replace:
             raise OutputError(f"{local} is there already: delete it, or replace it with --replace")
@@ -204,7 +207,11 @@ class Carrier:
 def files_of(
     commander: Commander, node: Node, path: str, *, user: str, recursive: bool = False, hashes: bool = False
 ) -> Iterator[FileEntry]:
-    """Give the files below a folder of a node, or the one file, page by page; raises as `Commander.send` does."""
+    """Give the files below a folder of a node, or the one file, page by page.
+
+    Raises `SettingError` for a path that cannot be, and as `Commander.send` does.
+    """
+    names_of(path)
     after, more = "", True
     while more:
         arguments = {"path": path, "recursive": recursive, "hashes": hashes, "after": after}
