@@ -33,7 +33,10 @@ class Bus(Protocol):
     """Publish, subscribe, ask, answer, and know who is there; safe for use from any thread."""
 
     def publish(self, key: str, payload: bytes, urgency: Urgency = Urgency.LIVE) -> None:
-        """Say something to whoever listens; waits while the link is full. Raises `LinkLostError` when closed."""
+        """Say something to whoever listens; raises `LinkLostError` when closed.
+
+        On a full link a command waits for seconds; live and backlog wait for 0.1 s and are dropped without a word.
+        """
 
     def subscribe(self, key: str, handler: Handler) -> Closable:
         """Have everything said under a key expression (`*` one word, `**` any number)."""

@@ -14,6 +14,7 @@ PORT = 7447
 LOCAL = f"tcp/127.0.0.1:{PORT}"
 """Where a node listens unless told otherwise: programs of its own machine reach it, nobody else does."""
 
+_LEAST_BUFFER_BYTES = 4096
 _ENDPOINT = re.compile(r"(?P<protocol>tcp|tls)/(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})")
 
 
@@ -46,6 +47,8 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     connect: tuple[str, ...] = ()
     scouting: bool = False
     """Find others on the LAN by multicast."""
+    send_buffer_bytes: int = 32_768
+    """What may lie between us and a slow wire, where nothing overtakes it: rate times round trip is best."""
     plain: bool = False
     """Listen without mutual TLS where other machines reach us: who reaches the port reads telemetry."""
     tls: TlsSettings | None = None
@@ -59,6 +62,8 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 raise SettingError(f"{endpoint} needs TLS: name the certificate of its authority as `ca`")
         if self.tls is not None and bool(self.tls.certificate) != bool(self.tls.key):
             raise SettingError("a TLS certificate and its key go together: name both")
+        if self.send_buffer_bytes < _LEAST_BUFFER_BYTES:
+            raise SettingError(f"send_buffer_bytes is {_LEAST_BUFFER_BYTES} or more")
         if self.mode == "client" and not self.connect:
             raise SettingError("a client of the link needs an address to connect to")
 

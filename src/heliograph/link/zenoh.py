@@ -23,8 +23,14 @@ _LEASE_MS = 3500
 """Whoever is not heard for so long is gone."""
 _KEEP_ALIVES = 4
 """Signs of life in that time."""
-_FULL_LINK_S = 4
-"""A peer that takes nothing for so long is disconnected, so that no publisher waits for longer."""
+_BATCH_BYTES = 8192
+"""What goes out at a time: on a slow link everything waits for the batch before, and a lease for a whole one."""
+_QUEUED_BATCHES = 8
+"""For each priority."""
+_PATIENCE_US = 100_000
+"""For room in the queue, before a live or backlog message is dropped."""
+_LONGEST_PATIENCE_US = 4_000_000
+"""For room for a command, before the peer that takes nothing is disconnected."""
 _WAITING = 1024
 """Messages that wait for a handler; then the oldest is dropped."""
 _JOIN_S = 1.0
@@ -33,7 +39,7 @@ _RETRY = {"period_init_ms": 200, "period_max_ms": 1000, "period_increase_factor"
 _QOS = {
     Urgency.COMMAND: (zenoh.Priority.INTERACTIVE_HIGH, zenoh.CongestionControl.BLOCK),
     Urgency.LIVE: (zenoh.Priority.DATA_HIGH, zenoh.CongestionControl.DROP),
-    Urgency.BACKLOG: (zenoh.Priority.BACKGROUND, zenoh.CongestionControl.BLOCK),
+    Urgency.BACKLOG: (zenoh.Priority.BACKGROUND, zenoh.CongestionControl.DROP),
 }
 
 
@@ -78,8 +84,8 @@ class ZenohBus:
     def publish(self, key: str, payload: bytes, urgency: Urgency = Urgency.LIVE) -> None:
         """Say something; see `Bus`.
 
-        Commands and backlog wait while the link is full, 4 s at most: then the peer that takes nothing is disconnected.
-        Live messages wait 20 ms and are dropped, as what matters of them is spooled and comes again.
+        A live or backlog message waits 0.1 s for room on a full link and is dropped then, as what matters of these is
+        spooled and comes again. A command waits 4 s; then the peer that takes nothing is disconnected.
         """
         priority, congestion = _QOS[urgency]
         try:
@@ -227,8 +233,12 @@ def _config(settings: LinkSettings) -> zenoh.Config:
         "scouting/delay": 0,
         "transport/link/tx/lease": _LEASE_MS,
         "transport/link/tx/keep_alive": _KEEP_ALIVES,
-        "transport/link/tx/queue/congestion_control/block/wait_before_close": _FULL_LINK_S * 1_000_000,
-        "transport/link/tx/queue/congestion_control/drop/wait_before_drop": 20_000,
+        "transport/link/tx/batch_size": _BATCH_BYTES,
+        "transport/link/tx/queue/congestion_control/drop/wait_before_drop": _PATIENCE_US,
+        "transport/link/tx/queue/congestion_control/drop/max_wait_before_drop_fragments": _PATIENCE_US,
+        "transport/link/tx/queue/congestion_control/block/wait_before_close": _LONGEST_PATIENCE_US,
+        "transport/link/tcp/so_sndbuf": settings.send_buffer_bytes,
+        "transport/link/tls/so_sndbuf": settings.send_buffer_bytes,
         "transport/shared_memory/enabled": False,
     }
     if settings.tls is not None:
@@ -241,6 +251,8 @@ def _config(settings: LinkSettings) -> zenoh.Config:
             for role in ("listen", "connect"):
                 values[f"transport/link/tls/{role}_certificate"] = tls.certificate
                 values[f"transport/link/tls/{role}_private_key"] = tls.key
+    for queue in ("interactive_high", "data_high", "background"):
+        values[f"transport/link/tx/queue/size/{queue}"] = _QUEUED_BATCHES
     config = zenoh.Config()
     for name, value in values.items():
         config.insert_json5(name, json.dumps(value))
