@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from heliograph.core import RemoteProtocolError
 from heliograph.link.channel import Channel, Stream
 from heliograph.link.event import Severity
-from heliograph.link.intake import events_of, samples_of, take_block
+from heliograph.link.intake import events_of, is_live, samples_of, take_block
 from heliograph.link.message import encode
 from heliograph.link.telemetry import Block
 from heliograph.testing.blocks import HEALTH, NODE, WALL_MINUS_BOOT_NS, block_of, events_block
@@ -58,6 +58,13 @@ def test_a_block_and_its_samples() -> None:
 def test_a_block_that_cannot_be_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(RemoteProtocolError):
         taken(**changed)
+
+
+def test_what_is_urgent_is_seen_without_unpacking_the_rest() -> None:
+    assert is_live(encode(block_of(1, 3)))
+    assert is_live(encode(block_of(1, 3, rows=b"")))
+    assert not is_live(encode(block_of(1, 3, live=False)))
+    assert not is_live(b"garbage")
 
 
 @pytest.mark.parametrize(

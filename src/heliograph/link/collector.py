@@ -15,6 +15,7 @@ from heliograph.link.archive import Archive
 from heliograph.link.bus import Bus, Closable, Urgency
 from heliograph.link.collection import Batch, Sorter, Tally
 from heliograph.link.follow import streams_of
+from heliograph.link.intake import is_live
 from heliograph.link.keys import PrivateKey
 from heliograph.link.signature import sign
 from heliograph.link.telemetry import Block
@@ -23,7 +24,8 @@ from heliograph.link.topic import ACKNOWLEDGE, ALIVE, ANY, BLOCKS, collector_top
 _log = logging.getLogger(__name__)
 
 _QUEUE_BYTES = 64_000_000
-_COMMIT_BYTES = 8_000_000
+_COMMIT_BYTES = 2_000_000
+"""Some 50 ms: a live sample that comes meanwhile waits for no more."""
 _RETRY_S = 1.0
 _ASK_AGAIN_NS = 10_000_000_000
 
@@ -51,7 +53,8 @@ class Collector:
         self._sorter = Sorter(archive)
         self._on_block = on_block
         self._changed = threading.Condition()
-        self._queue: deque[tuple[str, bytes, int]] = deque()
+        self._live: deque[tuple[str, bytes, int]] = deque()
+        self._backlog: deque[tuple[str, bytes, int]] = deque()
         self._queued_bytes = 0
         self._nodes = set(nodes or ())
         self._tokens: dict[str, Closable] = {}
@@ -91,11 +94,12 @@ class Collector:
 
     def _take(self, key: str, payload: bytes) -> None:
         arrived_ns = time.time_ns()
+        queue = self._live if is_live(payload) else self._backlog
         with self._changed:
             if self._queued_bytes + len(payload) > _QUEUE_BYTES:
                 self.tally.dropped_blocks += 1
                 return
-            self._queue.append((key, payload, arrived_ns))
+            queue.append((key, payload, arrived_ns))
             self._queued_bytes += len(payload)
             self._changed.notify_all()
 
@@ -117,7 +121,9 @@ class Collector:
         """Wait for messages and give as many as one commit takes; none at the end."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closing or self._nodes != self._tokens.keys())
+                self._changed.wait_for(
+                    lambda: self._queued_bytes or self._closing or self._nodes != self._tokens.keys()
+                )
                 nodes = set(self._nodes)
                 if nodes == self._tokens.keys() or self._closing:
                     return self._dequeue()
@@ -126,9 +132,10 @@ class Collector:
     def _dequeue(self) -> list[tuple[str, bytes, int]]:
         taken: list[tuple[str, bytes, int]] = []
         size_bytes = 0
-        while self._queue and size_bytes < _COMMIT_BYTES:
-            taken.append(self._queue.popleft())
-            size_bytes += len(taken[-1][1])
+        for queue in (self._live, self._backlog):
+            while queue and size_bytes < _COMMIT_BYTES:
+                taken.append(queue.popleft())
+                size_bytes += len(taken[-1][1])
         self._queued_bytes -= size_bytes
         return taken
 

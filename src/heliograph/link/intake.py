@@ -12,7 +12,7 @@ import numpy.typing as npt
 from heliograph.core import RemoteProtocolError
 from heliograph.link.channel import Stream
 from heliograph.link.event import ArchivedEvent, Event
-from heliograph.link.message import decode
+from heliograph.link.message import Message, decode
 from heliograph.link.telemetry import EVENTS_STREAM, Block
 from heliograph.link.topic import BLOCKS, topic
 
@@ -58,6 +58,27 @@ class Samples:
             wall_times_ns=self.wall_times_ns[keep],
             rows=self.rows[keep],
         )
+
+
+class _Liveness(Message, frozen=True, kw_only=True):
+    """As much of a block as tells whether it is urgent."""
+
+    KIND = Block.KIND
+    VERSION = Block.VERSION
+
+    live: bool = True
+
+
+def is_live(payload: bytes) -> bool:
+    """Tell whether a message is a live block, without unpacking the rest of it.
+
+    >>> is_live(b"something else")
+    False
+    """
+    try:
+        return decode(payload, _Liveness).live
+    except RemoteProtocolError:
+        return False
 
 
 def take_block(key: str, payload: bytes) -> Block:
