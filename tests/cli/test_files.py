@@ -19,9 +19,11 @@ import pytest
 
 from heliograph.cli.carrying import told
 from heliograph.cli.downlink import _parsed as downlink_words
+from heliograph.cli.ls import _rows as rows
 from heliograph.cli.uplink import _parsed as uplink_words
 from heliograph.core import HeliographError, OutputError, SettingError, SourceError, SourceNotFoundError
 from heliograph.link.keys import PrivateKey
+from heliograph.link.listing import FileEntry
 from heliograph.link.settings import PORT, LinkSettings
 from heliograph.link.zenoh import open_bus
 from heliograph.testing.addresses import loopback_address
@@ -196,6 +198,13 @@ def test_what_is_on_board_is_listed(program: Program, board: Board) -> None:
         "sha256": sha256,
         "unreachable": False,
     }
+
+
+def test_a_table_of_files_has_the_same_columns_in_every_row() -> None:
+    entries = [FileEntry(path="a", kind="file"), FileEntry(path="b\\n", kind="link", unreachable=True)]
+    first, second = rows(entries, hashes=True)
+    assert list(first) == list(second) == ["kind", "bytes", "modified", "path", "sha256", "note"]
+    assert "note" not in rows(entries[:1], hashes=True)[0]
 
 
 def test_the_line_about_a_file_has_no_control_characters() -> None:

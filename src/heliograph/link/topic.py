@@ -18,8 +18,6 @@ EVENTS = "events"
 """Asked with `EventsRequest`, answered with `Events` from the archive on board."""
 LATEST = "latest"
 """Answered with `Latest`: the newest sample of every stream."""
-LISTING = "listing"
-"""Asked with `ListingRequest`, answered with `Listing` of the files on board."""
 
 # Said by the node.
 ALIVE = "alive"
