@@ -63,7 +63,6 @@ def sequence() -> None:
         import heliograph.link.sequence  # noqa: F401
 
 
-@app.command("check")
 def check(
     file: File,
     node: NodeOption = None,
@@ -82,7 +81,6 @@ def check(
     typer.echo(shown(f"{file}: {len(steps)} steps, no mistake{told}"))
 
 
-@app.command("simulate")
 def simulate(
     file: File,
     node: NodeOption = None,
@@ -117,7 +115,6 @@ def simulate(
         )
 
 
-@app.command("run")
 def run(
     file: File,
     node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node, or the beginning of its id.")],
@@ -162,7 +159,6 @@ def run(
                 _follow(watch, found, begun["run"], name)
 
 
-@app.command("dictionary")
 def dictionary(
     node: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node, or the beginning of its id.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON file to write.")],
@@ -280,3 +276,7 @@ def _facts(row: Row) -> dict[str, Any]:
         "problem": row.problem,
         "spare_ns": row.spare_ns,
     }
+
+
+for _command in (check, simulate, run, dictionary):
+    app.command(_command.__name__)(_command)

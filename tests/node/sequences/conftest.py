@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,9 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture(scope="session")
-def new_world(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def new_world() -> Iterator[Callable[[], World]]:
     """Give a function that makes a world, for tests with many examples."""
-    return lambda: World(tmp_path_factory.mktemp("world"))
+    # In memory where there is such a place: simulated deaths lose nothing, and a disk would take its time.
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield lambda: World(Path(tempfile.mkdtemp(dir=folder)))

@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.core import OutputError
@@ -215,7 +215,6 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 @given(plan=plans(), on_failure=st.sampled_from(OnFailure), grace_ms=st.sampled_from([100, 5000]))
-@settings(max_examples=60)
 def test_what_runs_when_is_what_the_timetable_said(
     new_world: Callable[[], Any], plan: Plan, on_failure: OnFailure, grace_ms: int
 ) -> None:
@@ -238,7 +237,6 @@ def test_what_runs_when_is_what_the_timetable_said(
     on_failure=st.sampled_from(OnFailure),
     deaths=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 40_000), st.booleans()), max_size=4),
 )
-@settings(max_examples=100)
 def test_whenever_the_node_dies_each_step_runs_at_most_once_in_order_never_early_never_late(
     new_world: Callable[[], Any], plan: Plan, on_failure: OnFailure, deaths: list[tuple[int, int, bool]]
 ) -> None:
