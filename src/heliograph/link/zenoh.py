@@ -33,6 +33,7 @@ _LONGEST_PATIENCE_US = 4_000_000
 """For room for a command, before the peer that takes nothing is disconnected."""
 _WAITING = 1024
 """Messages that wait for a handler; then the oldest is dropped."""
+_CLOSE_S = 2.0
 _JOIN_S = 1.0
 _RETRY = {"period_init_ms": 200, "period_max_ms": 1000, "period_increase_factor": 2}
 
@@ -69,6 +70,8 @@ class ZenohBus:
     def __init__(self, session: zenoh.Session) -> None:
         self._session = session
         self._closing = threading.Lock()
+        # What is declared stays declared though whoever declared it keeps no reference: Zenoh would take it back.
+        self._declared: set[_Declared] = set()
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._peers: set[str] = set()
         self.connected = threading.Event()
@@ -154,11 +157,21 @@ class ZenohBus:
         """Leave; see `Bus`."""
         atexit.unregister(self.close)
         with self._closing:
-            if not self._session.is_closed():
-                self._session.close()  # type: ignore[no-untyped-call]  # zenoh leaves it unannotated
+            # Zenoh waits for a connection that is being made, which a dead network lets take seconds.
+            closing = threading.Thread(target=self._close_session, name="bus closing", daemon=True)
+            closing.start()
+            closing.join(_CLOSE_S)
         # A thread that still waits in Zenoh as the interpreter ends would abort the program.
         for thread in list(self._threads - {threading.current_thread()}):
             thread.join(_JOIN_S)
+
+    def _close_session(self) -> None:
+        if self._session.is_closed():
+            return
+        try:
+            self._session.close()  # type: ignore[no-untyped-call]  # zenoh leaves it unannotated
+        except zenoh.ZError as error:
+            _log.info("the link is left while something is under way: %s", error)
 
     def _declare(self, key: str, declare: Callable[[], Any], take: Callable[[Any], None] | None = None) -> _Declared:
         try:
@@ -167,7 +180,8 @@ class ZenohBus:
             if "closed" in str(error):
                 raise LinkLostError(f"{key} cannot be declared: the link is closed") from error
             raise SettingError(f"{key!r} is no key expression ({error})") from error
-        declared = _Declared(key, entity)
+        declared = _Declared(key, entity, self._declared.discard)
+        self._declared.add(declared)
         if take is not None:
             # It waits at the channel: a thread that waits at the entity holds it, and nobody could undeclare that.
             # Threads of Zenoh's own are no daemons, and keep a program that failed from ending.
@@ -192,14 +206,16 @@ class ZenohBus:
 class _Declared:
     """Something declared with Zenoh, until closed."""
 
-    def __init__(self, key: str, entity: Any) -> None:
+    def __init__(self, key: str, entity: Any, forget: Callable[[_Declared], None]) -> None:
         self._key = key
         self._entity = entity
+        self._forget = forget
         self._closed = False
 
     def close(self) -> None:
         """Take it back."""
         self._closed = True
+        self._forget(self)
         try:
             self._entity.undeclare()
         except zenoh.ZError as error:
