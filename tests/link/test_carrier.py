@@ -298,6 +298,24 @@ def test_transfers_are_held_and_ended_by_command(link: Link) -> None:
     assert link.board.heard.event_names.count("file.failed") == 2
 
 
+def test_many_transfers_are_listed_as_far_as_there_is_room(link: Link) -> None:
+    name = "x" * 200
+    (link.there / name).write_bytes(b"hello")
+    for path in (name, *("./" * number + name for number in range(1, 4))):
+        # One file, however its path is written.
+        first = link.command("files.downlink", path=path)["transaction"]
+    assert [row["transaction"] for row in link.rows()] == [first]
+    for entity in range(1, 99):
+        link.command("files.downlink", path=name, entity=entity)
+    link.command("files.cancel", transaction=first)
+    assert link.rows()[0]["transaction"] == first
+    for entity in (100, 101):
+        last = link.command("files.downlink", path=name, entity=entity)["transaction"]
+    with pytest.raises(CommandFailedError, match="100 transfers are under way"):
+        link.command("files.downlink", path=name, entity=102)
+    assert link.rows()[-1]["transaction"] == last
+
+
 def test_a_node_without_transfers_says_so(link: Link) -> None:
     import msgspec
 
@@ -313,11 +331,18 @@ def test_our_address_is_the_one_that_leads_there() -> None:
 
 def test_an_announcement_must_make_sense(link: Link) -> None:
     good: dict[str, Any] = {"destination": "x", "size_bytes": 1, "sha256": "0" * 64, "transaction": "7-1"}
-    for wrong in ({"sha256": "g" * 64}, {"sha256": "00"}, {"transaction": "x"}, {"destination": "."}):
+    for wrong in (
+        {"sha256": "g" * 64},
+        {"sha256": "00"},
+        {"sha256": "00 " * 21 + "0"},
+        {"transaction": "x"},
+        {"destination": "."},
+    ):
         with pytest.raises(HeliographError) as refused:
             link.command("files.uplink", **good | wrong)
         assert not isinstance(refused.value, SettingError)
     link.command("files.uplink", **good)
     assert link.command("files.uplink", **good)["state"] == "waiting"
+    assert link.command("files.uplink", **good | {"destination": "./x"})["path"] == "x"
     with pytest.raises(CommandFailedError, match="new number"):
         link.command("files.uplink", **good | {"destination": "y"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from heliograph.link.entity import entity_of
 from heliograph.link.filestore import RootedSource, RootedTarget, spoken
 from heliograph.link.keys import PublicKey
 from heliograph.link.listing import ListingRequest, list_files
-from heliograph.link.roots import Root
+from heliograph.link.roots import Root, names_of
 from heliograph.node.call import Call, Command
 from heliograph.node.files import definitions
 from heliograph.node.files.report import Reporter, path_of
@@ -30,13 +31,16 @@ PORT = 7448
 """Where datagrams are taken unless told otherwise: known again after a restart."""
 _MOST = 100
 """Transfers under way: each has a part on the disk or a file to be read."""
+_LIST_BYTES = 48_000
+"""Of transfers that are listed: a command's result is bounded."""
 
 
 class FileService:
     """The files below a root: `commands` are what the node can be told about them.
 
     Transfers under way are kept in `folder`, and go on after a restart. `archive` gives the key that downlinks are for
-    which no ground asked for, as a sequence does.
+    which no ground asked for, as a sequence does. Raises `SettingError` for an address that nobody can send to, and
+    what `Transfers` raises.
     """
 
     def __init__(
@@ -51,6 +55,10 @@ class FileService:
         rate_bps: float | None = None,
         datagram_bytes: int | None = None,
     ) -> None:
+        if listen[0] in ("", "0.0.0.0", "::"):
+            raise SettingError(
+                "files.listen needs the address by which the ground reaches this machine, not all of them"
+            )
         self._root = root
         self._archive = archive
         self._digests = Digests()
@@ -89,7 +97,7 @@ class FileService:
             Command(definitions.DOWNLINK, self._downlink),
             Command(definitions.SEND_FILE, self._send_file),
             Command(definitions.UPLINK, self._uplink),
-            Command(definitions.TRANSFERS, self._list_transfers),
+            Command(definitions.TRANSFERS, self._list_transfers, prompt=True),
             self._about("files.suspend", "Hold a transfer until it is resumed.", transfers.suspend),
             self._about("files.resume", "Let a transfer go on.", transfers.resume),
             self._about("files.cancel", "End a transfer at both ends.", transfers.cancel),
@@ -102,7 +110,7 @@ class FileService:
             act(transaction)
             return _row(self._transfers.status(transaction))
 
-        return Command(definitions.of_transfer(name, description), run)
+        return Command(definitions.of_transfer(name, description), run, prompt=True)
 
     def _list(self, call: Call) -> Any:
         request = msgspec.convert(dict(call.arguments), ListingRequest)
@@ -125,7 +133,7 @@ class FileService:
         with self._root.open(path) as stream:
             size_bytes = os.fstat(stream.fileno()).st_size
             sha256 = self._digests.of(stream, call.cancelled)
-        source = RootedSource(self._root, path, sha256)
+        source = RootedSource(self._root, "/".join(names_of(path)), sha256)
         with self._lock:
             transaction = self._under_way(source, peer)
             if transaction is None:
@@ -157,7 +165,8 @@ class FileService:
     def _uplink(self, call: Call) -> Any:
         given = call.arguments
         transaction = TransactionId.parse(given["transaction"])
-        target = RootedTarget(self._root, given["destination"], str(transaction), given["replace"])
+        path = "/".join(names_of(given["destination"]))
+        target = RootedTarget(self._root, path, str(transaction), given["replace"])
         with self._lock:
             known = self._known(transaction)
             if known is None:
@@ -179,7 +188,10 @@ class FileService:
         return _row(self._transfers.status(transaction))
 
     def _known(self, transaction: TransactionId) -> TransferStatus | None:
-        return next((each for each in self._transfers.statuses() if each.id == transaction), None)
+        try:
+            return self._transfers.status(transaction)
+        except TransferError:
+            return None
 
     def _check_place(self, target: RootedTarget, size_bytes: int) -> None:
         found = self._root.look(target.path)
@@ -196,10 +208,17 @@ class FileService:
             raise TransferError(f"{_MOST} transfers are under way: wait, or cancel some that files.transfers lists")
 
     def _list_transfers(self, _: Call) -> Any:
-        statuses = self._transfers.statuses()
-        under_way = [each for each in statuses if not each.state.final]
-        over = [each for each in statuses if each.state.final]
-        return [_row(each) for each in [*over[-_MOST:], *under_way]]
+        # Stable: those that are over before those under way, the oldest first.
+        statuses = sorted(self._transfers.statuses(), key=lambda each: not each.state.final)
+        rows: list[dict[str, Any]] = []
+        room_bytes = _LIST_BYTES
+        for status in reversed(statuses):
+            row = _row(status)
+            room_bytes -= len(msgspec.msgpack.encode(row))
+            if room_bytes < 0:
+                break
+            rows.insert(0, row)
+        return rows
 
 
 def _row(status: TransferStatus) -> dict[str, Any]:
@@ -216,7 +235,6 @@ def _row(status: TransferStatus) -> dict[str, Any]:
 
 
 def _digest(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError as error:
-        raise SettingError(f"{text[:64]!r} is no SHA-256: give 64 hexadecimal digits") from error
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise SettingError(f"{text[:64]!r} is no SHA-256: give 64 hexadecimal digits")
+    return bytes.fromhex(text)
