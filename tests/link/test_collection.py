@@ -36,9 +36,9 @@ def test_blocks_are_stored_and_acknowledged_as_they_came(archive: SqliteArchive)
     assert [each.stream for each in batch.blocks] == ["health", "events"]
     (told,) = batch.acknowledgements()
     assert told == Acknowledge(node=NODE, stored=(Range(BOOT, "health", 1, 3), Range(BOOT, "events", 4, 1)))
-    assert sorter.tally.stored_blocks == 0
+    assert sorter.tally.stored_samples == 0
     sorter.committed(batch)
-    assert (sorter.tally.stored_blocks, sorter.tally.stored_samples, sorter.tally.backlog_blocks) == (2, 4, 0)
+    assert (sorter.tally.stored_samples, sorter.tally.backlog_blocks) == (4, 0)
 
 
 def test_a_declaration_is_asked_for_and_remembered_by_the_archive(archive: SqliteArchive) -> None:

@@ -80,7 +80,7 @@ class Heed:
             )
 
 
-def is_ignored(spooled_before: int, spooled_now: int, tally: Tally) -> bool:
+def is_ignored(spooled: int, still_spooled: int, tally: Tally) -> bool:
     """Tell whether a node keeps what was acknowledged: then its spool grows by it, and no backlog comes.
 
     >>> from heliograph.link.collection import Tally
@@ -89,13 +89,14 @@ def is_ignored(spooled_before: int, spooled_now: int, tally: Tally) -> bool:
     """
     if tally.stored_samples == 0 or tally.backlog_blocks:
         return False
-    return spooled_now >= max(spooled_before, tally.stored_samples // 2, 1)
+    return still_spooled >= max(spooled, tally.stored_samples // 2, 1)
 
 
 def _told(tally: Tally, file: Path) -> str:
     told = f"{tally.stored_samples} samples and events are in {file}"
     for count, what in (
         (tally.backlog_blocks, "blocks of them out of the node's spool"),
+        (tally.undeclared_blocks, "blocks left out as their declaration had not come; they come again"),
         (tally.refused_blocks, "blocks refused as they made no sense"),
         (tally.dropped_blocks, "blocks left out as the disk was too slow; they come again"),
     ):

@@ -26,12 +26,10 @@ _MOST_REMEMBERED = 10_000
 class Tally:
     """What became of the blocks that came."""
 
-    stored_blocks: int = 0
-    """Committed; one that comes again counts again."""
     stored_samples: int = 0
-    """In them, events too."""
+    """Committed, events too; one that comes again counts again."""
     backlog_blocks: int = 0
-    """Of them, those that came out of the spool."""
+    """Of those committed, blocks that came out of the spool."""
     refused_blocks: int = 0
     """Not what they claimed to be."""
     undeclared_blocks: int = 0
@@ -105,7 +103,6 @@ class Sorter:
 
     def committed(self, batch: Batch) -> None:
         """Count what the archive has now."""
-        self.tally.stored_blocks += len(batch.blocks)
         self.tally.stored_samples += sum(each.count for each in batch.blocks)
         self.tally.backlog_blocks += sum(not each.live for each in batch.blocks)
 

@@ -24,8 +24,8 @@ from heliograph.link.topic import ACKNOWLEDGE, ALIVE, ANY, BLOCKS, collector_top
 _log = logging.getLogger(__name__)
 
 _QUEUE_BYTES = 64_000_000
-_COMMIT_BYTES = 2_000_000
-"""Some 50 ms: a live sample that comes meanwhile waits for no more."""
+_COMMIT_BYTES = 1_000_000
+"""Some 30 ms: a live sample that comes meanwhile waits for no more."""
 _RETRY_S = 1.0
 _ASK_AGAIN_NS = 10_000_000_000
 
@@ -71,11 +71,6 @@ class Collector:
     def tally(self) -> Tally:
         """What became of the blocks so far."""
         return self._sorter.tally
-
-    @property
-    def failing(self) -> bool:
-        """Whether the archive cannot be written now."""
-        return self._failing
 
     def close(self) -> None:
         """Commit and acknowledge what came, and end."""
