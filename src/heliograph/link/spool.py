@@ -25,7 +25,6 @@ LEAST_BYTES = 1_000_000
 _APPLICATION = 0x48656C53  # "HelS"
 _VERSION = 1
 _ROWS_A_READ = 512
-_DROPPED_AT_ONCE = 16
 _MOST_DROPPED = 4_096
 _MOST_REMOVALS = 100_000
 _COLUMNS = "id, boot, stream, schema, first, count, times, rows, wall_minus_boot_ns, clock_synchronised"
@@ -209,9 +208,8 @@ class Spool:
             if (pages - free) * page_bytes <= self._max_bytes:
                 break
             gone = database.execute(
-                "DELETE FROM block WHERE id IN (SELECT id FROM block ORDER BY kept, id LIMIT ?)"
-                " RETURNING boot, stream, first, count",
-                (_DROPPED_AT_ONCE,),
+                "DELETE FROM block WHERE id = (SELECT id FROM block ORDER BY kept, id LIMIT 1)"
+                " RETURNING boot, stream, first, count"
             ).fetchall()
             if not gone:
                 break
