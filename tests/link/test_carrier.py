@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from heliograph.core import CommandFailedError, HeliographError, OutputError, SettingError, TransferError
+from heliograph.core import CommandFailedError, HeliographError, LinkLostError, OutputError, SettingError, TransferError
 from heliograph.link.bus import Bus
 from heliograph.link.carrier import Carrier, OnProgress, datagram_address, files_of, own_address
 from heliograph.link.cfdp.transaction import State, TransferStatus
@@ -213,6 +213,25 @@ def test_a_file_that_changed_meanwhile_is_moved_anew(pair: list[Bus], tmp_path: 
             other = link.there if direction == "up" else link.here
             assert (other / direction).read_bytes() == content
             assert [each.name for each in other.iterdir() if each.name.endswith(".part")] == []
+
+
+def test_a_stop_is_heeded_while_the_node_is_asked(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    (link.here / "x").write_bytes(b"hello")
+    asked, answer = threading.Event(), threading.Event()
+
+    def never(*_: object, **__: object) -> None:
+        asked.set()
+        answer.wait(10)
+        raise LinkLostError("no answer")
+
+    with link.carrier() as ground:
+        monkeypatch.setattr(link.commander, "send", never)
+        threading.Timer(0.1, ground.stop.set).start()
+        with pytest.raises(TransferError, match="stopped before board had agreed"):
+            ground.carrier.uplink("x", "x", ignored)
+        answer.set()
+    assert asked.is_set()
+    assert not list(link.there.iterdir())
 
 
 def test_what_another_operator_cancels_ends_here_too(pair: list[Bus], tmp_path: Path) -> None:

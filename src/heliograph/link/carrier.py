@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from heliograph.core import (
 )
 from heliograph.link.cfdp.transaction import Role, State, TransactionId, TransferStatus
 from heliograph.link.cfdp.transfers import Transfers
+from heliograph.link.command import StageReport
 from heliograph.link.commander import Commander, outcome
 from heliograph.link.digest import Digests
 from heliograph.link.discovery import Node
@@ -34,6 +36,7 @@ _TICK_S = 0.2
 _SILENCE_S = 10.0
 """After so long without the other end the node is asked again: it may have restarted, or another may have cancelled."""
 _ANSWER_S = 5.0
+_FAREWELL_S = 2.0
 
 T = TypeVar("T")
 OnProgress = Callable[[TransferStatus], None]
@@ -147,11 +150,11 @@ class Carrier:
             if not status.state.final and RootedTarget.named(self._root, status.name).path == local:
                 self._transfers.abandon(status.id)
                 if self._transfers.wait(status.id, _ANSWER_S).state is State.COMPLETED:
-                    self._cancel_on_board(transaction)
+                    self._tell("files.cancel", transaction)
                     return status.id
         free_bytes = self._root.free_bytes()
         if queued.size_bytes > free_bytes:
-            self._cancel_on_board(transaction)
+            self._tell("files.cancel", transaction)
             raise OutputError(f"no room for {queued.size_bytes} bytes: {free_bytes} are free here")
         self._transfers.expect(
             transaction,
@@ -162,10 +165,6 @@ class Carrier:
             peer_address=self._address,
         )
         return transaction
-
-    def _cancel_on_board(self, transaction: TransactionId) -> None:
-        with suppress(HeliographError):
-            self._command("files.cancel", {"transaction": str(transaction)}, _ANSWER_S)
 
     def _go_on(self, transaction: TransactionId) -> None:
         if self._transfers.status(transaction).state is State.SUSPENDED:
@@ -192,13 +191,32 @@ class Carrier:
 
     def _suspended(self, transaction: TransactionId) -> TransferStatus:
         self._transfers.suspend(transaction)
-        # A node that does not hear of it finds out by itself that nobody answers.
-        with suppress(HeliographError):
-            self._command("files.suspend", {"transaction": str(transaction)}, _ANSWER_S)
+        self._tell("files.suspend", transaction)
         return self._transfers.status(transaction)
 
-    def _command(self, name: str, arguments: dict[str, Any], timeout_s: float | None = None) -> Any:
-        report = self._commander.send(self._node, name, arguments, user=self._user, timeout_s=timeout_s)
+    def _tell(self, name: str, transaction: TransactionId) -> None:
+        """Send a command that the node may miss: it finds out by itself that nobody answers."""
+        with suppress(HeliographError):
+            self._commander.send(
+                self._node, name, {"transaction": str(transaction)}, user=self._user, timeout_s=_FAREWELL_S
+            )
+
+    def _command(self, name: str, arguments: dict[str, Any], timeout_s: float | None) -> Any:
+        """Send a command and give its result; raises `TransferError` when stopped, however long the node takes."""
+        answer: Future[StageReport] = Future()
+
+        def send() -> None:
+            try:
+                report = self._commander.send(self._node, name, arguments, user=self._user, timeout_s=timeout_s)
+                answer.set_result(report)
+            except Exception as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=send, name=name, daemon=True).start()
+        while not wait([answer], _TICK_S).done:
+            if self._stop.is_set():
+                raise TransferError(f"stopped before {self._node.name} had agreed")
+        report = answer.result()
         if not report.stage.final:
             raise LinkLostError(f"{self._node.name} did not finish {name} in time: try again when the link is back")
         return outcome(report)
