@@ -13,7 +13,7 @@ _HEADERS_BYTES = {socket.AF_INET: 28, socket.AF_INET6: 48}
 # Fits every path of today with what tunnels add; the reference is that of WireGuard, QUIC's 1200 is the least.
 _ANY_PATH_BYTES = 1400
 # Of a path inside one machine, whose packets are as long as a datagram can be: a kernel buffer of 64 kB and its header.
-_LOOPBACK_MTU_BYTES = 65_536
+_LOOPBACK_MTU_BYTES = 65_535
 _LOOPBACK_BYTES = 60_000
 _RECEIVE_BUFFER_BYTES = 4 << 20
 

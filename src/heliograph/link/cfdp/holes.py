@@ -10,6 +10,8 @@ from heliograph.link.cfdp.extents import Extents
 NEVER_NS = 1 << 62
 # What is missing may only have been overtaken: wait a part of a round trip, within bounds.
 _LATE_PART = 16
+# A rate that was measured in a bad moment must not put off the next request for ever.
+_MOST_QUEUE_NS = 10_000_000_000
 _LEAST_LATE_NS, _MOST_LATE_NS = 1_000_000, 50_000_000
 
 
@@ -50,6 +52,6 @@ class Holes:
         asked.sort()
         for start, end in asked:
             takes_ns = int((end - start) / rate_bytes_per_s * 1e9) if rate_bytes_per_s else 0
-            self._answered_ns = max(self._answered_ns, now_ns) + takes_ns
+            self._answered_ns = min(max(self._answered_ns, now_ns) + takes_ns, now_ns + _MOST_QUEUE_NS)
             self._asked.append((self._answered_ns + patience_ns, start, end))
         return asked

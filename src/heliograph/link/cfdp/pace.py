@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from heliograph.link.cfdp.contact import Report
+
 _S = 1_000_000_000
 # Of the whole endpoint, a timer of a millisecond and a busy machine included.
 _BURST_NS = 4_000_000
@@ -14,6 +16,8 @@ _ROUNDS_REMEMBERED = 10
 _ROUND_TRIP_REMEMBERED_NS = 10 * _S
 _START_GAIN = 2.89
 _START_FULL_ROUNDS = 3
+# So much is not lost at random on a link that is of any use: the queue at the narrowest place overflows.
+_START_LOST = 0.15
 # One round above what the path gave, one below to drain what that queued, six as it is.
 _GAINS = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 _FIRST_WINDOW_DATAGRAMS = 10
@@ -62,7 +66,7 @@ class Pace:
 
     def __init__(self, datagram_bytes: int) -> None:
         self.datagram_bytes = datagram_bytes
-        self._delivered: deque[tuple[int, int]] = deque()
+        self._delivered: deque[tuple[int, int, int]] = deque()
         self._rates: deque[tuple[int, float]] = deque()
         self._round_trips: deque[tuple[int, float]] = deque()
         self._starting = True
@@ -108,14 +112,15 @@ class Pace:
         """Forget when what came: the path was cut."""
         self._delivered.clear()
 
-    def note(self, now_ns: int, round_trip_ns: int, received_bytes: int, received_ns: int, room_bytes: int) -> None:
+    def note(self, report: Report, now_ns: int) -> None:
         """Learn from a report."""
-        self._room_bytes = room_bytes
+        self._room_bytes = report.room_bytes
+        round_trip_ns = max(1, now_ns - report.stamp_ns)
         _keep_most(self._round_trips, now_ns, -round_trip_ns, _ROUND_TRIP_REMEMBERED_NS)
         round_ns = max(self._shortest_ns, _SHORTEST_ROUND_NS)
-        if self._delivered and received_bytes < self._delivered[-1][1]:
+        if self._delivered and report.received_bytes < self._delivered[-1][1]:
             self._delivered.clear()  # the other end started anew
-        self._delivered.append((received_ns, received_bytes))
+        self._delivered.append((report.received_ns, report.received_bytes, report.sent_bytes))
         self._measure(now_ns, round_ns)
         if now_ns >= self._round_end_ns:
             self._round_end_ns = now_ns + round_ns
@@ -123,12 +128,15 @@ class Pace:
 
     def _measure(self, now_ns: int, round_ns: float) -> None:
         """Take the rate over about half a round, by the receiver's clock: reports may be late, data was not."""
-        newest_ns, newest_bytes = self._delivered[-1]
+        newest_ns, newest_bytes, newest_sent_bytes = self._delivered[-1]
         while len(self._delivered) > 2 and self._delivered[1][0] <= newest_ns - round_ns // 2:
             self._delivered.popleft()
-        oldest_ns, oldest_bytes = self._delivered[0]
+        oldest_ns, oldest_bytes, oldest_sent_bytes = self._delivered[0]
         if newest_ns - oldest_ns >= round_ns // 2 and newest_bytes > oldest_bytes:
             rate = (newest_bytes - oldest_bytes) * _S / (newest_ns - oldest_ns)
+            lost = 1 - (newest_bytes - oldest_bytes) / max(1, newest_sent_bytes - oldest_sent_bytes)
+            if self._starting and lost > _START_LOST:
+                self._steady()
             # With little to send, little comes through: that says nothing about the path.
             if rate > self.bandwidth_bytes_per_s or self.limited or self._was_limited:
                 _keep_most(self._rates, now_ns, rate, _ROUNDS_REMEMBERED * round_ns)
@@ -141,10 +149,13 @@ class Pace:
                 self._full_rounds = 0
             else:
                 self._full_rounds += 1
-            # The round after the start drains the queue that it made.
             if self._full_rounds >= _START_FULL_ROUNDS:
-                self._starting, self._round = False, 1
+                self._steady()
         self._was_limited, self.limited = self.limited, False
+
+    def _steady(self) -> None:
+        """End the start, with a round that drains the queue that it made."""
+        self._starting, self._round = False, 1
 
     @property
     def _shortest_ns(self) -> float:

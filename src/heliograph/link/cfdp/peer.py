@@ -18,7 +18,8 @@ _PROBES_PER_ROUND_TRIP = 8
 _SOONEST_PROBE_NS = 2_000_000
 _LATEST_PROBE_NS = 100_000_000
 _PROBE_DATAGRAMS = 4
-_CAME_EVERY_NS = 200_000_000
+# What came is counted over this; after a pause of this, anew.
+_CAME_EVERY_NS, _CAME_NEVER_NS = 200_000_000, 2_000_000_000
 
 
 class Peer:
@@ -89,7 +90,7 @@ class Peer:
             self._variation_ns += (abs(round_trip_ns - self._round_trip_ns) - self._variation_ns) // 4
             self._round_trip_ns += (round_trip_ns - self._round_trip_ns) // 8
         self._arrived_bytes = max(self._arrived_bytes, min(report.sent_bytes, self.sent_bytes))
-        self.pace.note(now_ns, round_trip_ns, report.received_bytes, report.received_ns, report.room_bytes)
+        self.pace.note(report, now_ns)
 
     def hurry(self) -> None:
         """Have the next probe sent at once."""
@@ -98,8 +99,11 @@ class Peer:
     def arrive(self, size_bytes: int, now_ns: int) -> None:
         """Count a datagram with data that came from it."""
         self.received_bytes += size_bytes
-        self._came_bytes += size_bytes
         took_ns = now_ns - self._came_since_ns
+        if took_ns > _CAME_NEVER_NS:
+            self._came_bytes, self._came_since_ns = 0, now_ns
+            return
+        self._came_bytes += size_bytes
         if took_ns >= _CAME_EVERY_NS:
             # Falls slowly: a pause of the sender says nothing about the path.
             self.arrival_bytes_per_s = max(self._came_bytes * _S / took_ns, self.arrival_bytes_per_s * 7 / 8)

@@ -88,7 +88,9 @@ class Sending:
     @property
     def due_ns(self) -> int:
         """When `say` has something to say, if nothing arrives before."""
-        return 0 if self._said else self._due_ns
+        if self._said:
+            return 0
+        return NEVER_NS if self.suspended else self._due_ns
 
     @property
     def over(self) -> bool:
@@ -138,7 +140,7 @@ class Sending:
         """Give what is to be said now."""
         said, self._said = self._said, []
         yield from said
-        if self.suspended or now_ns < self._due_ns:
+        if now_ns < self.due_ns:
             return
         self._due_ns = NEVER_NS
         if self._phase in (_Phase.CLOSING, _Phase.OVER):
