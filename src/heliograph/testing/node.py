@@ -31,6 +31,10 @@ class NodeProcess:
         self.state = folder / "state"
         self._log = folder / "node.log"
         self._process: subprocess.Popen[str] | None = None
+        self.before: list[str] = []
+        """Words that run the program in another way, such as in a namespace."""
+        self.preload: dict[str, str] = {}
+        """What its environment has beside ours."""
         self.told: list[str] = []
         """The lines it printed when it was ready."""
         key = PrivateKey.generate()
@@ -52,8 +56,16 @@ class NodeProcess:
 
     def start(self) -> None:
         """Start it, and wait until it is ready. Raises `RuntimeError` when it ends instead."""
-        environment = os.environ | {"HELIOGRAPH_INTERFACES": "127.0.0.1"}
-        words = [_PROGRAM, "node", "--config", str(self.folder / "node.toml"), "--state-dir", str(self.state)]
+        environment = os.environ | {"HELIOGRAPH_INTERFACES": "127.0.0.1"} | self.preload
+        words = [
+            *self.before,
+            _PROGRAM,
+            "node",
+            "--config",
+            str(self.folder / "node.toml"),
+            "--state-dir",
+            str(self.state),
+        ]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         self.told = []

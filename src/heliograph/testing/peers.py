@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -54,6 +55,26 @@ def namespace_command() -> list[str]:
     if command is None:
         missing("this user may not make network namespaces: run as root, or allow unprivileged user namespaces")
     return list(command)
+
+
+def faketime_library() -> str:
+    """Give the library that shows a program another wall clock, or end the test where there is none."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        missing("libfaketime is not installed: sudo apt install libfaketime (or: make peers)")
+    return str(found[0])
+
+
+def mount_command(folder: Path, size_mb: int) -> list[str]:
+    """Give the words that run a program for which a folder is a disk of its own, or end the test where none is.
+
+    Others reach that disk as `/proc/PID/root` and the folder.
+    """
+    command = [require("unshare"), "--mount"]
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+        missing("this user may not mount a disk in a namespace: run as root")
+    script = 'mount -t tmpfs -o size="$1"m tmpfs "$2" && shift 2 && exec "$@"'
+    return [*command, "sh", "-c", script, "sh", str(size_mb), str(folder)]
 
 
 def missing(reason: str) -> NoReturn:
