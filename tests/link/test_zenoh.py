@@ -225,10 +225,10 @@ def test_a_dead_network_is_noticed_within_five_seconds_and_blocks_no_publisher()
             assert time.monotonic() - stalled_s < 8.0
         assert time.monotonic() - stalled_s < 5.5
         assert longest_s < 1.0
-        before_s = time.monotonic()
-        ground.close()
-        board.close()
-        assert time.monotonic() - before_s < 3.0
+        for bus in (ground, board):
+            before_s = time.monotonic()
+            bus.close()
+            assert time.monotonic() - before_s < 3.5
 
 
 def test_who_comes_first_waits_for_the_other() -> None:

@@ -15,6 +15,7 @@ from zenoh.handlers import FifoChannel, RingChannel
 
 from heliograph.core import AddressError, LinkLostError, SettingError
 from heliograph.link.bus import Answerer, Closable, Handler, PresenceHandler, Urgency
+from heliograph.link.certificates import check_certificates
 from heliograph.link.settings import LinkSettings
 
 _log = logging.getLogger(__name__)
@@ -48,8 +49,10 @@ def open_bus(settings: LinkSettings, *, wait_s: float | None = None) -> ZenohBus
     """Take part in the link; connections are made, and made anew after a loss, in the background.
 
     With `wait_s`, somebody must be connected within that time. Raises `AddressError` for an address that is taken or
-    is not of this machine, `LinkLostError` when nobody is there.
+    is not of this machine, `SettingError` for certificates that cannot be used, `LinkLostError` when nobody is there.
     """
+    if settings.tls is not None:
+        check_certificates(settings.tls)
     try:
         bus = ZenohBus(zenoh.open(_config(settings)))
     except zenoh.ZError as error:
@@ -282,7 +285,7 @@ def _nobody(settings: LinkSettings) -> str:
 
 def _opening_error(error: zenoh.ZError, settings: LinkSettings) -> Exception:
     text = str(error)
-    if "listener" in text or "already in use" in text:
+    if "Address already in use" in text or "Cannot assign requested address" in text:
         return AddressError(f"cannot listen at {' and '.join(settings.listen)}: taken, or no address of this machine")
     if "Unable to connect" in text:
         return LinkLostError(_nobody(settings))
