@@ -341,7 +341,7 @@ def test_no_outcome_is_lost_whatever_is_lost_on_the_way(lost: list[bool], heard:
 def test_stages_of_others_and_garbage_are_passed_over(
     board: Board, commander: Commander, caplog: pytest.LogCaptureFixture
 ) -> None:
-    others = StageReport(command="f" * 32, number=1, stage=Stage.FAILED, boot_time_ns=0, wall_time_ns=0)
+    others = StageReport(command="f" * 32, number=3, stage=Stage.FAILED, boot_time_ns=0, wall_time_ns=0)
 
     def says(stages: list[StageReport]) -> Iterable[StageReport]:
         board.handlers[0]("", b"garbage")

@@ -31,6 +31,12 @@ def test_commands_that_overtake_one_another_are_all_admitted(counters: list[int]
         window = window.with_counter(counter)
 
 
+def test_the_room_for_overtaking_ends_where_the_bitmap_does() -> None:
+    window = CounterWindow().with_counter(100)
+    assert window.admits(100 - ROOM)
+    assert not window.admits(100 - ROOM - 1)
+
+
 @given(near_one_another | anything)
 def test_what_is_not_admitted_cannot_be_used(counter: int) -> None:
     window = CounterWindow().with_counter(100).with_counter(50)
