@@ -11,11 +11,10 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from heliograph.core import HeliographError, OutputError, SettingError, SourceError, SourceNotFoundError
-from heliograph.link.roots import DEEPEST, Root, is_name, is_path, kind_of, names_of
+from heliograph.link.paths import DEEPEST, is_path
+from heliograph.link.roots import Root, kind_of
 
 # Of renameat2(2).
 _HERE, _EXCHANGE = -100, 2
@@ -82,16 +81,6 @@ def test_a_path_that_cannot_be_is_refused_in_one_line(root: Root, path: str) -> 
 def test_the_root_itself_is_no_file(root: Root, path: str) -> None:
     with pytest.raises(SettingError, match="below it"):
         root.open(path)
-
-
-@given(st.text())
-def test_names_are_plain_or_refused(path: str) -> None:
-    try:
-        names = names_of(path)
-    except SettingError:
-        return
-    assert all(name not in ("", ".", "..") and "/" not in name and is_name(name) for name in names)
-    assert names_of("/".join(names)) == names
 
 
 def test_what_is_not_there(root: Root) -> None:

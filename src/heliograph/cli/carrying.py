@@ -95,11 +95,12 @@ class Porter:
     @contextmanager
     def _carrier(self, local: Path, direction: str, remote: str) -> Iterator[Carrier]:
         """Give what moves one file; raises `TransferError` while another program moves the same."""
-        from heliograph.link.carrier import Carrier, datagram_address, own_address
+        from heliograph.link.carrier import Carrier
         from heliograph.link.cfdp.transfers import Transfers
         from heliograph.link.entity import entity_of
         from heliograph.link.filestore import RootedSource, RootedTarget
         from heliograph.link.roots import Root
+        from heliograph.link.route import datagram_address, own_address
 
         root = Root(local.parent)
         # What it is that is moved: the same words find the same folder, and with it what was done before.

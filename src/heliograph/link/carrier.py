@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +29,9 @@ from heliograph.link.discovery import Node
 from heliograph.link.entity import entity_of
 from heliograph.link.filestore import RootedSource, RootedTarget, spoken
 from heliograph.link.listing import FileEntry, Listing
-from heliograph.link.roots import Root, names_of
+from heliograph.link.paths import names_of
+from heliograph.link.roots import Root
+from heliograph.link.route import datagram_address
 
 _TICK_S = 0.2
 _SILENCE_S = 10.0
@@ -239,32 +240,6 @@ def files_of(
         # A page that is empty, or no further than the one before, would be asked for again and again.
         more = page.more and bool(page.entries) and page.entries[-1].path != after
         after = page.entries[-1].path if page.entries else after
-
-
-def datagram_address(node: Node) -> tuple[str, int]:
-    """Give where a node takes datagrams of file transfers. Raises `TransferError` when it has told no such address."""
-    host, _, port = node.hello.files.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise TransferError(f"{node.name} moves no files: its node.toml says where, under [files]")
-    return host, int(port)
-
-
-def own_address(towards: tuple[str, int]) -> str:
-    """Give the address of this machine that datagrams to another one come from.
-
-    >>> own_address(("127.0.0.1", 7448))
-    '127.0.0.1'
-
-    Raises `LinkLostError` where no way leads there.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Nothing is sent: the kernel looks up the way.
-            probe.connect(towards)
-        except OSError as error:
-            raise LinkLostError(f"no way to {towards[0]}, where files go ({error.strerror})") from error
-        host: str = probe.getsockname()[0]
-        return host
 
 
 def _converted(given: Any, kind: type[T]) -> T:

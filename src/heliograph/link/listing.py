@@ -12,7 +12,8 @@ import msgspec
 
 from heliograph.core import HeliographError
 from heliograph.link.digest import Digests
-from heliograph.link.roots import DEEPEST, Root, is_name, is_path, kind_of, names_of
+from heliograph.link.paths import DEEPEST, is_name, is_path, names_of
+from heliograph.link.roots import Root, kind_of
 
 _PAGE_BYTES = 40_000
 """Of entries as they travel: what a command gives is bounded."""

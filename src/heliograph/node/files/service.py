@@ -21,7 +21,8 @@ from heliograph.link.entity import entity_of
 from heliograph.link.filestore import RootedSource, RootedTarget, spoken
 from heliograph.link.keys import PublicKey
 from heliograph.link.listing import ListingRequest, list_files
-from heliograph.link.roots import Root, names_of
+from heliograph.link.paths import names_of
+from heliograph.link.roots import Root
 from heliograph.node.call import Call, Command
 from heliograph.node.files import definitions
 from heliograph.node.files.report import Reporter, path_of
