@@ -8,8 +8,9 @@ _MOST_TIMEOUT_NS = 30_000_000_000
 _LEAST_WINDOW_BYTES = 64 * 1024
 _FIRST_WINDOW_BYTES = 512 * 1024
 _MOST_WINDOW_BYTES = 8 * 1024 * 1024
-_QUEUE_NS = 40_000_000
-"""What backlog may add to the delay of an acknowledgement, and so to live samples, before the window shrinks."""
+_LEAST_QUEUE_NS = 20_000_000
+_QUEUE_SHARE = 0.25
+"""What backlog may add to the delay of acknowledgements, and so to live samples: this share of it, or the least."""
 
 
 class Pace:
@@ -40,7 +41,8 @@ class Pace:
         self.timeout_ns = min(max(timeout_ns, _LEAST_TIMEOUT_NS), _MOST_TIMEOUT_NS)
         # The least delay forgets slowly, since the way to the archive may change.
         self._least_delay_ns = min(delay_ns, self._least_delay_ns + (delay_ns - self._least_delay_ns) / 1_024)
-        spare = (_QUEUE_NS - (delay_ns - self._least_delay_ns)) / _QUEUE_NS
+        queue_ns = max(_LEAST_QUEUE_NS, _QUEUE_SHARE * self._least_delay_ns)
+        spare = 1 - (delay_ns - self._least_delay_ns) / queue_ns
         if busy or spare < 0:
             window_bytes = self.window_bytes + int(size_bytes * max(spare, -0.5))
             self.window_bytes = min(max(window_bytes, _LEAST_WINDOW_BYTES), _MOST_WINDOW_BYTES)
