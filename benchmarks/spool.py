@@ -126,7 +126,7 @@ def run_sustained(how: str, seconds: float) -> float:
         used = [(cpu_s(each.pid) - was) / took_s for each, was in zip((board, ground), before, strict=True)]
         report = ground.ask("report")
         link.check("fast", taken)
-    rate_hz: float = report["fast"]["samples"] / report["fast"]["took_s"]
+    rate_hz: float = report["fast"]["rate_hz"]
     print(
         f"{how:30}{rate_hz:11.0f}{used[0]:8.0%}{used[1]:8.0%}"
         f"{report['fast']['median_ms']:10.1f}{report['fast']['slow_ms']:8.1f}"
@@ -140,22 +140,20 @@ def run_backlog() -> tuple[float, float]:
         link = Link(resources)
         spooled_s = link.board.ask("backlog", BACKLOG)
         link.board.ask("slow")
-        before_s, begin_s = cpu_s(link.board.pid), time.monotonic()
         ground = link.ground()
+        before, begin_s = [(each, cpu_s(each.pid)) for each in (link.board, ground)], time.monotonic()
         report = {"fast": {"samples": 0}}
         while report["fast"]["samples"] < BACKLOG:
             time.sleep(0.1)
             report = ground.ask("count")
-        # From its first block to its last: starting the program is not counted.
-        took_s = report["fast"]["took_s"]
-        used = ((cpu_s(link.board.pid) - before_s) / (time.monotonic() - begin_s), cpu_s(ground.pid) / took_s)
+        used = [(cpu_s(each.pid) - was) / (time.monotonic() - begin_s) for each, was in before]
         report = ground.ask("report")
         sizes_mb = [private_bytes(each.pid) / 1e6 for each in (link.board, ground)]
         taken = link.board.ask("stop")
         link.board.ask("settle")
         link.check("fast", BACKLOG)
         link.check("slow", taken)
-    rate_hz, slow = BACKLOG / took_s, report["slow"]
+    rate_hz, slow = report["fast"]["rate_hz"], report["slow"]
     print(f"a backlog of {BACKLOG} samples, spooled on board at {BACKLOG / spooled_s:.0f} samples/s")
     print(f"  drained at {rate_hz:.0f} samples/s; CPU of board {used[0]:.0%}, ground {used[1]:.0%}")
     print(f"  memory of board {sizes_mb[0]:.0f} MB, ground {sizes_mb[1]:.0f} MB")
@@ -250,10 +248,13 @@ def ground(endpoint: str, archive: str, key: str) -> None:
         for line in sys.stdin:
             report: dict[str, dict[str, float]] = {"fast": {"samples": 0}}
             for stream, blocks in delays_ns.copy().items():
-                delays = np.concatenate(blocks) / 1e6
-                report[stream] = {"samples": len(delays), "took_s": seen_s[stream][-1] - seen_s[stream][0]}
+                report[stream] = {"samples": sum(map(len, blocks))}
                 if line.strip() == "report":
-                    report[stream] |= {"median_ms": np.median(delays), "slow_ms": np.percentile(delays, 99)}
+                    took_s = seen_s[stream][-1] - seen_s[stream][0]
+                    delays_ms = np.concatenate(blocks) / 1e6
+                    # A rate is of what came after the first block.
+                    report[stream] |= {"rate_hz": (len(delays_ms) - len(blocks[0])) / took_s if took_s else 0.0}
+                    report[stream] |= {"median_ms": np.median(delays_ms), "slow_ms": np.percentile(delays_ms, 99)}
                     blocks.clear()
                     seen_s[stream].clear()
             say(report)

@@ -167,6 +167,30 @@ def test_while_the_disk_is_full_nothing_is_acknowledged_and_nothing_lost(
     assert [record.levelname for record in caplog.records if "no room" in record.message] == ["ERROR"]
 
 
+class Slow(SqliteArchive):
+    """Waits with each commit until it may."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.began, self.may = threading.Event(), threading.Event()
+        self.commits: list[list[int]] = []
+
+    def store(self, blocks: Sequence[Block], ground_minus_boot_ns: Mapping[tuple[str, str], int] | None = None) -> None:
+        self.commits.append([each.first for each in blocks])
+        self.began.set()
+        self.may.wait(PATIENCE_S)
+
+
+def test_live_blocks_and_backlog_take_turns(buses: list[Bus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heliograph.link.collector._COMMIT_BYTES", 1)
+    with Slow(tmp_path / "slow.sqlite") as archive, Collector(buses[0], archive, PrivateKey.generate(), [NODE]) as it:
+        for first, live in ((1, False), (2, False), (3, False), (11, True), (12, True), (13, True)):
+            it._take(topic(NODE, BLOCKS, "health"), encode(block_of(first, 1, live=live)))
+            archive.began.wait(PATIENCE_S)
+        archive.may.set()
+    assert archive.commits == [[1], [11], [2], [12], [3], [13]]
+
+
 def test_it_ends_while_the_disk_is_full(buses: list[Bus], board: Board, tmp_path: Path) -> None:
     with FullAtTimes(tmp_path / "full.sqlite") as archive:
         with collecting(buses, archive, board):

@@ -24,8 +24,8 @@ from heliograph.link.topic import ACKNOWLEDGE, ALIVE, ANY, BLOCKS, collector_top
 _log = logging.getLogger(__name__)
 
 _QUEUE_BYTES = 64_000_000
-_COMMIT_BYTES = 1_000_000
-"""Some 30 ms: a live sample that comes meanwhile waits for no more."""
+_COMMIT_BYTES = 500_000
+"""Some 15 ms: a live sample that comes meanwhile waits for no more."""
 _RETRY_S = 1.0
 _ASK_AGAIN_NS = 10_000_000_000
 
@@ -55,6 +55,7 @@ class Collector:
         self._changed = threading.Condition()
         self._live: deque[tuple[str, bytes, int]] = deque()
         self._backlog: deque[tuple[str, bytes, int]] = deque()
+        self._backlog_is_next = False
         self._queued_bytes = 0
         self._nodes = set(nodes or ())
         self._tokens: dict[str, Closable] = {}
@@ -125,12 +126,14 @@ class Collector:
             self._show_tokens(nodes)
 
     def _dequeue(self) -> list[tuple[str, bytes, int]]:
+        """Live blocks and backlog take turns: what is live waits for one commit at most, and never for all the rest."""
+        queue = self._backlog if self._backlog and (self._backlog_is_next or not self._live) else self._live
+        self._backlog_is_next = queue is self._live
         taken: list[tuple[str, bytes, int]] = []
         size_bytes = 0
-        for queue in (self._live, self._backlog):
-            while queue and size_bytes < _COMMIT_BYTES:
-                taken.append(queue.popleft())
-                size_bytes += len(taken[-1][1])
+        while queue and size_bytes < _COMMIT_BYTES:
+            taken.append(queue.popleft())
+            size_bytes += len(taken[-1][1])
         self._queued_bytes -= size_bytes
         return taken
 
