@@ -11,6 +11,7 @@ from heliograph.core import CommandFailedError, SequenceError, SourceNotFoundErr
 from heliograph.link.arguments import from_words
 from heliograph.link.command import Stage, StageReport
 from heliograph.link.dictionary import CommandDefinition
+from heliograph.link.sequence.run import RunState
 from heliograph.node.call import Command
 from heliograph.node.sequences import Sequencer, sequence_commands
 from heliograph.node.sequences.sequencer import read_moment
@@ -171,6 +172,22 @@ def test_waiting_for_a_sequence_ends_with_it(ground: Ground, monkeypatch: pytest
         ground.run(command, request)
 
 
+def test_a_sequence_goes_on_when_the_node_ends_while_somebody_waits_for_it(
+    ground: Ground, sequencer: Sequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FILES, "long", b"R01:00:00 ping")
+    request = ground.request("sequence.run_file", "long", "BLOCK")
+
+    def end(text: str, fraction: float | None = None) -> None:
+        sequencer.stop()
+        request.cancelled.set()
+
+    request.progress = end  # type: ignore[method-assign]
+    with pytest.raises(CommandFailedError, match="goes on when it starts again"):
+        ground.run(ground.commands["sequence.run_file"], request)
+    assert [each.state for each in sequencer.store.runs()] == [RunState.RUNNING]
+
+
 def test_an_uplinked_file_is_kept_under_a_name(ground: Ground) -> None:
     assert ground.send("sequence.load_file", "flight", "seq/next.seq") == {"name": "flight", "steps": 1}
     with pytest.raises(SourceNotFoundError, match="there is no x"):
@@ -194,10 +211,15 @@ def test_wrong_words_are_told(ground: Ground) -> None:
 
 
 def test_what_is_told_fits_into_the_result_of_a_command(ground: Ground, sequencer: Sequencer) -> None:
-    for number in range(100):
-        ground.send("sequence.load", f"{'n' * 60}{number}", "R00:00:00 fail\n" * 200)
-    for _ in range(22):
-        ground.send("sequence.start", f"{'n' * 60}1", "continue")
+    names = [f"{'n' * 60}{number}" for number in range(100)]
+    for name in names:
+        ground.send("sequence.load", name, "R00:00:00 fail\n" * (110 if name == names[0] else 1))
+    for name in (*names[1:22], names[0]):
+        ground.send("sequence.start", name, "continue")
         await_end(sequencer)
-    assert len(msgspec.msgpack.encode(ground.send("sequence.list"))) < 60_000
-    assert len(msgspec.msgpack.encode(ground.send("sequence.list", f"{'n' * 60}1"))) < 60_000
+    told = ground.send("sequence.list")
+    assert (len(told["sequences"]), len(told["runs"])) == (100, 20)
+    assert len(msgspec.msgpack.encode(told)) < 60_000
+    steps = ground.send("sequence.list", names[0])
+    assert [each["step"] for each in steps["ended_steps"]] == list(range(11, 111))
+    assert len(msgspec.msgpack.encode(steps)) < 60_000

@@ -272,6 +272,16 @@ def test_whenever_the_node_dies_each_step_runs_at_most_once_in_order_never_early
         ready_ns = ran.ended_ns + world.wall_ahead_ns
 
 
+def test_a_run_that_has_ended_cannot_be_cancelled(world: Any) -> None:
+    world.begin("R00:00:00 a")
+    board = world.board()
+    runner = Runner(board.store.runs()[0], board)
+    runner.drive(world.wait)
+    assert not runner.cancel("ada")
+    board.store.close()
+    assert world.kept().state is RunState.COMPLETED
+
+
 def test_the_newest_state_of_a_step_counts(world: Any) -> None:
     run = world.begin("R00:00:00 a")
     store = SequenceStore(world.folder / "sequences.db")

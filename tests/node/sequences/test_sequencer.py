@@ -14,7 +14,7 @@ import pytest
 from heliograph.core import OutputError, SequenceError
 from heliograph.link.command import Stage, StageReport
 from heliograph.link.dictionary import CommandDefinition
-from heliograph.link.sequence.run import RunState, step_command_id
+from heliograph.link.sequence.run import OnFailure, RunState, step_command_id
 from heliograph.node.sequences.sequencer import Sequencer, read_moment
 from heliograph.node.sequences.store import SequenceStore
 
@@ -125,6 +125,23 @@ def test_a_run_is_cancelled_by_name_or_id(node: Node, sequencer: Sequencer) -> N
     assert node.ran == []
 
 
+def test_a_cancelled_run_stays_cancelled_when_the_node_dies_before_its_step_has_ended(node: Node) -> None:
+    first = node.sequencer()
+    first.load("flight", "R00:00:00 wait\nR00:00:00 ping", "ada")
+    run = first.begin("flight", "ada", on_failure=OnFailure.CONTINUE, grace_ns=GRACE_NS).stored.id
+    assert node.entered.acquire(timeout=PATIENCE_S)
+    first.cancel(run, "bob")
+    with pytest.raises(SequenceError, match="flight runs already"):
+        first.begin("flight", "ada")
+    # What another process would find now.
+    store = SequenceStore(node.folder / "sequences.db")
+    assert [(each.state, each.reason) for each in store.runs()] == [(RunState.CANCELLED, "cancelled by bob")]
+    store.close()
+    node.go_on.set()
+    first.close()
+    assert node.ran == ["wait"]
+
+
 def test_unknown_sequences_are_told_with_what_there_is(sequencer: Sequencer) -> None:
     with pytest.raises(SequenceError, match="no sequence x is loaded; there is none"):
         sequencer.begin("x", "ada", grace_ns=GRACE_NS)
@@ -212,7 +229,7 @@ sequencer = Sequencer(
     now=lambda: read_moment(lambda: True),
 )
 if not sequencer.store.runs():
-    sequencer.load("flight", "R00:00:00.005 ping\\n" * 400, "ada")
+    sequencer.load("flight", "R00:00:00.005 ping\\n" * 200, "ada")
     sequencer.begin("flight", "ada", on_failure=OnFailure.CONTINUE, grace_ns=60 * 10**9)
 else:
     sequencer.start()
@@ -234,25 +251,25 @@ def test_kill_9_at_any_moment_runs_no_step_twice_and_keeps_their_order(tmp_path:
             assert child.stdout.readline() == b"ready\n"
             try:
                 # The last life is as long as it takes.
-                code = child.wait(PATIENCE_S * 2 if kills == 5 else rng.uniform(0.01, 0.4))
+                code = child.wait(PATIENCE_S * 2 if kills == 4 else rng.uniform(0.01, 0.3))
             except subprocess.TimeoutExpired:
                 os.kill(child.pid, signal.SIGKILL)
                 kills += 1
     assert code == 0
-    assert kills >= 3
+    assert kills >= 2
     store = SequenceStore(tmp_path / "sequences.db")
     (run,) = store.runs()
     states = [each.state.value for each in store.steps(run.id)]
     store.close()
     assert run.state is RunState.COMPLETED
-    numbers = {step_command_id(run.id, number): number for number in range(1, 401)}
+    numbers = {step_command_id(run.id, number): number for number in range(1, 201)}
     ran = [numbers[line] for line in (tmp_path / "effects").read_text().split()]
     assert ran == sorted(set(ran))
     # What is missing was under way when the process died; what has run is told as such, or nobody knows.
-    assert len(states) == 400
+    assert len(states) == 200
     assert states.count("interrupted") <= kills
     assert {number for number, state in enumerate(states, 1) if state == "completed"} <= set(ran)
-    assert len(ran) >= 400 - kills
+    assert len(ran) >= 200 - kills
 
 
 def test_the_clocks_of_this_machine() -> None:

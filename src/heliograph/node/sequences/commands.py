@@ -141,8 +141,10 @@ def _told(runner: Runner) -> dict[str, Any]:
 def _await_end(runner: Runner, call: Call) -> None:
     while not runner.ended.wait(0.1):
         if call.cancelled.is_set():
-            runner.cancel(call.user)
-            raise CommandFailedError("cancelled: the sequence begins no further step")
+            if runner.cancel(call.user):
+                raise CommandFailedError("cancelled: the sequence begins no further step")
+            if runner.closing:
+                raise CommandFailedError("the node is ending: the sequence goes on when it starts again")
         if step := runner.run.step:
             call.progress(f"step {step.number} of {len(runner.steps)}", (step.number - 1) / len(runner.steps))
     if runner.run.state is not RunState.COMPLETED:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 0.5
 """So often a set wall clock, and a machine that slept, are noticed."""
 
+_LONGEST_REASON = 500
 _INTERRUPTED = "interrupted: the node ended while it was under way; it is not run again"
 
 
@@ -48,9 +49,10 @@ class Runner:
         self.under_way: Step | None = None
         self.ended = threading.Event()
         self._board = board
+        # Cancelling comes from another thread.
+        self._lock = threading.Lock()
         self._changed = threading.Event()
-        self._cancelled_by = ""
-        self._closing = False
+        self.closing = False
         self.run = self._taken_up()
         if faults:
             self.run.stop(RunState.FAILED, f"this program does not understand its text: {faults[0].at(stored.name)}")
@@ -60,29 +62,40 @@ class Runner:
         """How long until the next step is due."""
         return self.run.remaining_ns(self._board.now())
 
-    def cancel(self, user: str) -> None:
-        """Begin no further step; the one that is under way goes on to its end."""
-        self._cancelled_by = user or "the node"
+    def cancel(self, user: str) -> bool:
+        """Begin no further step; the one that is under way goes on to its end. False when the run, or the node, ended.
+
+        Raises `OutputError` when that cannot be kept: it holds as long as the node runs.
+        """
+        if self.closing:
+            return False
+        with self._lock:
+            self.run.stop(RunState.CANCELLED, f"cancelled by {user or 'the node'}")
         self._changed.set()
+        if self.run.state is not RunState.CANCELLED:
+            return False
+        # Now, as the step that is under way may take longer than the node lives.
+        self._board.store.end_run(self.stored.id, self.run.state, self.run.reason)
+        return True
 
     def close(self) -> None:
         """End the thread without ending the run: it is taken up again when the node is."""
-        self._closing = True
+        self.closing = True
         self._changed.set()
 
     def drive(self, wait: Callable[[float], Any] | None = None) -> None:
         """Run what is due until the run ends, or the node does; `wait` waits for seconds, or less."""
         wait = wait or self._changed.wait
-        while not self._closing:
-            if self._cancelled_by:
-                self.run.stop(RunState.CANCELLED, f"cancelled by {self._cancelled_by}")
+        while not self.closing:
             now = self._board.now()
-            match self.run.next(now):
+            with self._lock:
+                action = self.run.next(now)
+            self.waits_for = action.reason if isinstance(action, Wait) else ""
+            match action:
                 case None:
                     self._finish()
                     return
-                case Wait(remaining_ns, reason):
-                    self.waits_for = reason
+                case Wait(remaining_ns):
                     wait(min(remaining_ns / 1e9, _LONGEST_WAIT_S))
                 case Miss(step, reason):
                     self._note(step, StepState.MISSED, now, reason)
@@ -97,7 +110,9 @@ class Runner:
             # A step whose end the disk had no room for.
             while run.step and run.step.number < done.number:
                 run.ended(done.moment, "its end could not be kept")
-            if done.state is StepState.RUNNING and run.step:
+            if run.step is None:
+                break
+            if done.state is StepState.RUNNING:
                 now = self._board.now()
                 self._note(run.step, StepState.INTERRUPTED, now, _INTERRUPTED)
                 run.ended(now, _INTERRUPTED)
@@ -111,7 +126,8 @@ class Runner:
         self.under_way = None
         self._note(step, StepState.FAILED if failure else StepState.COMPLETED, self._board.now(), failure)
         # It counts as ended once that is kept: slow storage does not make the next step late.
-        self.run.ended(self._board.now(), failure)
+        with self._lock:
+            self.run.ended(self._board.now(), failure)
 
     def _failure(self, step: Step, now: Moment) -> str:
         """Have a step done; gives why it failed, empty when it was completed."""
@@ -123,13 +139,13 @@ class Runner:
             user = f"sequence {stored.name} of {stored.user}"
             report = board.submit(step.name, arguments, user=user, id=step_command_id(stored.id, step.number))
         except HeliographError as error:
-            return str(error)
+            return str(error)[:_LONGEST_REASON]
         except Exception as error:
             logger.exception("step %d of sequence %s", step.number, stored.name)
             return f"unexpected {type(error).__name__}: {error}; this is a defect"
         if report.stage is Stage.COMPLETED:
             return ""
-        return f"{report.stage.value}: {report.reason}" if report.reason else str(report.stage.value)
+        return f"{report.stage.value}: {report.reason[:_LONGEST_REASON]}" if report.reason else str(report.stage.value)
 
     def _finish(self) -> None:
         stored, run = self.stored, self.run

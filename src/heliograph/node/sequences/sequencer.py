@@ -141,9 +141,8 @@ class Sequencer:
         """Begin no further step of a run, given by its id or its sequence's name. Raises `SequenceError`."""
         running = self.running()
         runner = running.get(which) or next((each for each in running.values() if each.stored.name == which), None)
-        if runner is None:
+        if runner is None or not runner.cancel(user):
             raise SequenceError(f"no run of {which} is under way: sequence.list tells which are")
-        runner.cancel(user)
         return runner
 
     def running(self) -> dict[str, Runner]:
