@@ -62,14 +62,19 @@ def joined(pieces: Iterable[Spooled]) -> Iterator[Spooled]:
 
     Without it a slow stream's backlog would be a message for every sample.
     """
-    waiting: dict[tuple[str, str], list[Spooled]] = {}
+    runs: dict[tuple[str, str], list[Spooled]] = {}
+    sizes_bytes: dict[tuple[str, str], int] = {}
     for piece in pieces:
-        run = waiting.setdefault((piece.boot, piece.stream), [])
-        if run and not _follows(run, piece):
+        series = (piece.boot, piece.stream)
+        run = runs.setdefault(series, [])
+        size_bytes = sizes_bytes.get(series, 0) + piece.size_bytes
+        if run and (size_bytes > MESSAGE_BYTES or not _follows(run, piece)):
             yield _one(run)
             run.clear()
+            size_bytes = piece.size_bytes
         run.append(piece)
-    for run in waiting.values():
+        sizes_bytes[series] = size_bytes
+    for run in runs.values():
         yield _one(run)
 
 
@@ -81,7 +86,6 @@ def _follows(run: list[Spooled], piece: Spooled) -> bool:
         and piece.first == last.first + last.count
         and piece.clock_synchronised == last.clock_synchronised
         and abs(piece.wall_minus_boot_ns - run[0].wall_minus_boot_ns) < _SAME_CLOCK_NS
-        and sum(each.size_bytes for each in run) + piece.size_bytes <= MESSAGE_BYTES
     )
 
 
