@@ -20,12 +20,15 @@ _RECEIVE_BUFFER_BYTES = 4 << 20
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """Give a bound UDP socket with a large receive buffer; raises `AddressError`."""
+    bound = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         bound.bind(address)
     except OSError as error:
+        if bound is not None:
+            bound.close()
         raise AddressError(f"file transfers cannot listen on {host} port {port}: {error.strerror or error}") from error
     return bound
 

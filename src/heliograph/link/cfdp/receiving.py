@@ -189,7 +189,8 @@ class Receiving:
         """Note that an entry, and the data it tells of, is on the disk."""
         if self._part.saved(entry.extents) and not entry.state.final:
             self.actions.append(Changed(self.id))
-            self._said.append(KeepAlive(self._part.verified_bytes))
+            if entry.speaks:  # cfdp-py does not like one that it did not ask for
+                self._said.append(KeepAlive(self._part.verified_bytes))
         if entry.eof is not None and not self._eof_answered:
             self._eof_answered = True
             self._said.append(Ack(Directive.EOF_PDU))
