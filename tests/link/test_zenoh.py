@@ -323,3 +323,15 @@ def test_connections_are_logged(pair: tuple[Bus, Bus], caplog: pytest.LogCapture
     caplog.set_level(logging.INFO)
     with connected_buses(2):
         assert caplog.text.count("connected to") == 2
+
+
+def test_peers_of_one_lan_talk_without_a_router() -> None:
+    with loopback_address() as one, loopback_address() as other:
+        board = open_bus(LinkSettings(listen=(f"tcp/{one}:7447",)))
+        ground = open_bus(LinkSettings(listen=(f"tcp/{other}:7447",), connect=(f"tcp/{one}:7447",)))
+        with closing(board), closing(ground):
+            board.answer("heliograph/n/hello", lambda _, question: [b"board", question])
+            ground.answer("heliograph/g/hello", lambda _, question: [b"ground", question])
+            settle([board, ground])
+            assert [answer for _, answer in ground.ask("heliograph/n/hello", b"1")] == [b"board", b"1"]
+            assert [answer for _, answer in board.ask("heliograph/g/hello", b"2")] == [b"ground", b"2"]
