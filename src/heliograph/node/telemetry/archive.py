@@ -24,7 +24,6 @@ CREATE TABLE event (
     id INTEGER PRIMARY KEY, boot TEXT NOT NULL, sequence INTEGER NOT NULL, wall_time_ns INTEGER NOT NULL,
     severity INTEGER NOT NULL, content BLOB NOT NULL, UNIQUE (boot, sequence)
 );
-CREATE INDEX event_severity ON event (severity, id);
 """
 _MOST_EVENTS = 1_000
 _ANSWER_BYTES = 1_000_000
