@@ -95,6 +95,7 @@ def test_beyond_what_may_run_and_wait_commands_are_refused(board_in: Callable[..
     assert board.begun.acquire(timeout=10)
     board.take(waiting)
     assert board.take(refused)[-1].reason == "busy: 1 commands run and 1 wait: send it again when some have ended"
+    assert not board.journal.window_of("ab" * 32).admits(refused.counter)
     # A prompt one passes them by.
     assert board.executor.submit("note.prompt", {}, user="", id="2" * 32).result == "noted"
     board.go.set()

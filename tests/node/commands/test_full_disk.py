@@ -47,8 +47,11 @@ def test_a_node_that_starts_on_a_full_disk_runs_commands_when_there_is_room(
     former.journal.close()
     with disk_full_beyond(0):
         board = board_in(tmp_path)
-        assert board.take(board.command("note", id="a" * 32))[-1].stage is Stage.REFUSED
+        refused = board.command("note", id="a" * 32)
+        assert board.take(refused)[-1].stage is Stage.REFUSED
+        assert board.executor.submit("nothing", {}, user="", id="c" * 32).stage is Stage.REFUSED
         assert board.told == []
+    assert "replayed" in board.take(refused)[-1].reason
     command = board.command("note", id="b" * 32)
     board.take(command)
     assert board.end_of(command).stage is Stage.COMPLETED

@@ -148,6 +148,23 @@ def test_counters_of_this_run_outlive_a_damaged_file(start: Start, tmp_path: Pat
     assert start().window_of(KEY).highest == 1
 
 
+def test_a_file_that_opens_late_forgets_no_counter(start: Start, tmp_path: Path) -> None:
+    for number in (1, 5):
+        start().enter(entry_of(number), counted=True)
+    start().close()
+    file, away = tmp_path / "commands.db", tmp_path / "away.db"
+    file.rename(away)
+    file.mkdir()
+    journal = start()
+    assert journal.spend(KEY, 3)
+    file.rmdir()
+    away.rename(file)
+    assert journal.enter(entry_of(7), counted=True) is None
+    for number in (1, 3, 5, 7):
+        assert not journal.spend(KEY, number)
+    assert start().window_of(KEY).highest == 7
+
+
 def test_where_no_file_can_be_every_call_says_so(tmp_path: Path) -> None:
     (tmp_path / "commands.db").mkdir()
     told: list[str] = []

@@ -82,10 +82,10 @@ class Executor:
         offered = self._offers.command_of(command.name)
         if offered is None:
             reason = f"no command {command.name[:60]!r}{near(command.name, self._offers.names)}"
-            return self.refuse(command, reason, key, digest)
+            return self.refuse(command, reason, key, digest, counted=bool(key))
         lane = self._prompt_lane if offered.prompt else self._lane
         if not lane.reserve():
-            return self.refuse(command, self._busy, key, digest)
+            return self.refuse(command, self._busy, key, digest, counted=bool(key))
         stages = with_stage((stage_report(command.id, 1, Stage.RECEIVED),), Stage.ACCEPTED)
         run = Run(offered, arguments, command, key, stages)
         try:
@@ -99,6 +99,7 @@ class Executor:
                     self._tell(run.entry)
         except (CommandRefusedError, OutputError) as error:
             lane.release()
+            self._journal.spend(key, command.counter)
             return _refusal(command, f"{error}: it did not run")
         if known is not None:
             lane.release()
@@ -113,8 +114,12 @@ class Executor:
         """Enter a command that must not run, and give its stages; `counted` uses up its counter."""
         entry = JournalEntry(command=command, key=key, stages=_refusal(command, reason))
         try:
-            known = self._journal.enter(entry, digest, counted=counted)
+            with self._entering:
+                self._end_former()
+                known = self._journal.enter(entry, digest, counted=counted)
         except (CommandRefusedError, OutputError) as error:
+            if counted:
+                self._journal.spend(key, command.counter)
             logger.warning("command %s was refused (%s) and is not in the journal: %s", command.id, reason, error)
             return entry.stages
         if known is None:

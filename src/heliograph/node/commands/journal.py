@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import msgspec
 
 from heliograph.core import CommandRefusedError
 from heliograph.link.command import Answer, Command, JournalEntry, JournalRequest, Stage
-from heliograph.link.counters import CounterWindow
+from heliograph.link.counters import ROOM, CounterWindow
 from heliograph.link.database import Database
 from heliograph.link.message import decode, encode
 from heliograph.node.commands.run import Stages, with_stage
@@ -56,6 +57,7 @@ class CommandJournal:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._windows: dict[str, CounterWindow] = {}
+        self._counting = threading.Lock()
         self._database = Database(
             path, application=_APPLICATION, version=1, schema=_SCHEMA, opened=self._opened, report=report
         )
@@ -64,6 +66,19 @@ class CommandJournal:
     def window_of(self, key: str) -> CounterWindow:
         """Give the counters that a key (64 hexadecimal digits) has used."""
         return self._windows.get(key, CounterWindow())
+
+    def spend(self, key: str, counter: int) -> bool:
+        """Use a counter up for this run of the node, on the disk or not; tells whether it was new.
+
+        What was told to be refused never runs later, though its refusal could not be written: another run of the node
+        refuses it for its boot.
+        """
+        with self._counting:
+            window = self.window_of(key)
+            if not window.admits(counter):
+                return False
+            self._windows[key] = window.with_counter(counter)
+            return True
 
     def enter(self, entry: JournalEntry, digest: bytes = b"", *, counted: bool = False) -> Stages | None:
         """Write a new command with its first stages; with `counted` its counter is used up, in the same transaction.
@@ -155,19 +170,17 @@ class CommandJournal:
         """Read the counters; those of this run go into a file that begins anew."""
         rows = connection.execute("SELECT key, window FROM counters").fetchall()
         kept = {key: msgspec.msgpack.decode(window, type=CounterWindow) for key, window in rows}
-        self._windows = kept | self._windows
+        with self._counting:
+            self._windows = kept | {key: _joined(kept.get(key), spent) for key, spent in self._windows.items()}
         for key, window in self._windows.items():
             if kept.get(key) != window:
                 _write_window(connection, key, window)
         _reserve(connection)
 
     def _use(self, connection: sqlite3.Connection, entry: JournalEntry) -> None:
-        window = self.window_of(entry.key)
-        if not window.admits(entry.command.counter):
+        if not self.spend(entry.key, entry.command.counter):
             raise CommandRefusedError(f"replayed: counter {entry.command.counter} was used before")
-        # Used up for this run of the node though the commit fail: a command that was refused then never runs later.
-        self._windows[entry.key] = window = window.with_counter(entry.command.counter)
-        _write_window(connection, entry.key, window)
+        _write_window(connection, entry.key, self.window_of(entry.key))
 
     def _insert(self, connection: sqlite3.Connection, entry: JournalEntry, digest: bytes) -> None:
         command = encode(entry.command)
@@ -206,6 +219,13 @@ def _write(connection: sqlite3.Connection, command: str, stages: Stages) -> None
 
 def _write_window(connection: sqlite3.Connection, key: str, window: CounterWindow) -> None:
     connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (key, msgspec.msgpack.encode(window)))
+
+
+def _joined(kept: CounterWindow | None, spent: CounterWindow) -> CounterWindow:
+    """Give a window that admits nothing that either of two does not."""
+    if kept in (None, spent):
+        return spent
+    return CounterWindow(max(kept.highest, spent.highest), (1 << ROOM) - 1)
 
 
 def _reserve(connection: sqlite3.Connection) -> None:
