@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,47 @@ def test_following_begins_with_what_was(board: Telemetry) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
         assert process.stdout.read() == ""
+
+
+def test_following_goes_on_with_what_was_missed_when_the_node_is_back(tmp_path: Path) -> None:
+    """A node that restarts tells of it before anybody hears it again."""
+    key, patience_s = PrivateKey.generate(), 20
+    with loopback_address() as address:
+        endpoint = f"tcp/{address}:{PORT}"
+
+        def node(happening: str) -> Iterator[None]:
+            bus = open_bus(LinkSettings(listen=(endpoint,)))
+            with closing(bus), telemetry_board(bus, tmp_path, key, Trust([], None)) as telemetry:
+                telemetry.emit(Severity.WARNING, "node.test", happening)
+                yield
+
+        command = [
+            sys.executable,
+            "-c",
+            "from heliograph.cli import main; main()",
+            "events",
+            key.public.hex,
+            "--follow",
+        ]
+        environment = {**os.environ, "HELIOGRAPH_CONNECT": endpoint}
+        running = contextmanager(node)
+        with ExitStack() as resources:
+            first = resources.enter_context(ExitStack())
+            first.enter_context(running("it is up"))
+            process = resources.enter_context(
+                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+            )
+            resources.callback(process.kill)
+            assert process.stdout
+            watchdog = threading.Timer(patience_s, process.kill)
+            resources.callback(watchdog.cancel)
+            watchdog.start()
+            while "it is up" not in (line := process.stdout.readline()):
+                assert line
+            first.close()
+            resources.enter_context(running("it is up again"))
+            while "it is up again" not in (line := process.stdout.readline()):
+                assert line
 
 
 def test_from_an_archive(program: Program, tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,8 +86,10 @@ def _archived(archive: Path, node: str, request: EventsRequest) -> list[Archived
 def _follow(bus: Bus, node: Node, request: EventsRequest, as_json: bool) -> None:
     from heliograph.link.follow import Follow, events_on_board
     from heliograph.link.telemetry import EVENTS_STREAM
+    from heliograph.link.topic import ALIVE, topic
 
     stop = stop_on_signals()
+    alive, back = topic(node.id, ALIVE), threading.Event()
     told: dict[str, int] = {}
     heard: dict[str, int] = {}
 
@@ -95,20 +98,29 @@ def _follow(bus: Bus, node: Node, request: EventsRequest, as_json: bool) -> None
         told.update({each.boot: each.sequence for each in new})
         _print(new, as_json)
 
+    def appear(_: str, there: bool) -> None:
+        if there:
+            back.set()
+
+    def ask() -> None:
+        # Without an answer there is none to tell now; it is asked again when the node is back.
+        with suppress(LinkLostError):
+            tell(events_on_board(bus, node.id, request))
+
     # Listening before asking: what happens in between is among the one or the other.
-    with Follow(bus, node.id, [EVENTS_STREAM]) as following:
+    with Follow(bus, node.id, [EVENTS_STREAM]) as following, closing(bus.watch_presence(alive, appear)):
         tell(events_on_board(bus, node.id, request))
         while not stop.is_set():
             came = following.next(_LOOK_S)
-            if not isinstance(came, list):
-                continue
-            first, last = came[0], came[-1]
-            if heard and first.sequence != heard.get(first.boot, 0) + 1:
-                # The link was away meanwhile, or the node restarted.
-                with suppress(LinkLostError):
-                    tell(events_on_board(bus, node.id, request))
-            heard[last.boot] = last.sequence
-            tell(came)
+            if back.is_set():
+                back.clear()
+                ask()
+            if isinstance(came, list):
+                if heard and came[0].sequence != heard.get(came[0].boot, 0) + 1:
+                    # A link that is short leaves some out.
+                    ask()
+                heard[came[-1].boot] = came[-1].sequence
+                tell(came)
 
 
 def _fits(event: ArchivedEvent, request: EventsRequest) -> bool:

@@ -154,7 +154,7 @@ class Collector:
                     if self._changed.wait_for(lambda: self._closing, _RETRY_S):
                         return
         if self._failing:
-            _log.info("the archive can be written again")
+            _log.warning("the archive can be written again: collecting goes on")
         self._failing = False
         self._sorter.committed(batch)
         self._tell(batch)
