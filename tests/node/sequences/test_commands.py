@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,8 @@ def test_the_list_tells_the_next_step_and_when(ground: Ground) -> None:
     (run,) = ground.send("sequence.list")["runs"]
     assert (run["state"], run["step"], run["steps"], run["command"], run["line"]) == ("running", 1, 1, "ping", 2)
     assert 3590 < run["in_s"] <= 3600
+    began, following = (datetime.fromisoformat(run[each]) for each in ("began", "next"))
+    assert timedelta(seconds=3599) < following - began < timedelta(seconds=3610)
 
 
 def test_a_cancelled_run_tells_what_goes_on(ground: Ground, sequencer: Sequencer, hold: threading.Event) -> None:

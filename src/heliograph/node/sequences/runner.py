@@ -57,10 +57,11 @@ class Runner:
         if faults:
             self.run.stop(RunState.FAILED, f"this program does not understand its text: {faults[0].at(stored.name)}")
 
-    @property
-    def remaining_ns(self) -> int:
-        """How long until the next step is due."""
-        return self.run.remaining_ns(self._board.now())
+    def due(self) -> tuple[int, int]:
+        """Give how long it is until the next step, and the wall clock's time then; both in nanoseconds."""
+        now = self._board.now()
+        remaining_ns = self.run.remaining_ns(now)
+        return remaining_ns, now.wall_ns + remaining_ns
 
     def cancel(self, user: str) -> bool:
         """Begin no further step; the one that is under way goes on to its end. False when the run, or the node, ended.

@@ -60,7 +60,8 @@ def _run(stored: StoredRun, runner: Runner | None) -> dict[str, Any]:
     if runner and (step := runner.run.step):
         told |= {"step": step.number, "steps": len(runner.steps), "command": step.name, "line": step.line}
         if runner.under_way is None:
-            told["in_s"] = round(runner.remaining_ns / 1e9, 3)
+            remaining_ns, wall_ns = runner.due()
+            told |= {"next": shown_wall(wall_ns), "in_s": round(remaining_ns / 1e9, 3)}
         if runner.waits_for:
             told["waits_for"] = runner.waits_for
     return told
