@@ -22,6 +22,7 @@ from heliograph.cli.downlink import _parsed as downlink_words
 from heliograph.cli.ls import _rows as rows
 from heliograph.cli.uplink import _parsed as uplink_words
 from heliograph.core import HeliographError, OutputError, SettingError, SourceError, SourceNotFoundError
+from heliograph.link.cfdp.transaction import Role, State, TransactionId, TransferStatus
 from heliograph.link.keys import PrivateKey
 from heliograph.link.listing import FileEntry
 from heliograph.link.settings import PORT, LinkSettings
@@ -104,6 +105,11 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(program: Program, boar
     assert "--replace" in ended.err
     assert program("uplink", "a", "board:", "--replace").code == 0
     assert (board.files / "a").read_bytes() == b"new"
+    # The same again is done already.
+    for words in (("uplink", "a", "board:"), ("downlink", "board:a")):
+        ended = program(*words)
+        assert (ended.code, ended.err) == (0, "")
+        assert ended.out.endswith("3 bytes, it is there already\n")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +214,8 @@ def test_a_table_of_files_has_the_same_columns_in_every_row() -> None:
 
 
 def test_the_line_about_a_file_has_no_control_characters() -> None:
-    assert "\x1b" not in told("a\x1b", "b", 1, 1.0)
+    status = TransferStatus(TransactionId(1, 1), Role.SENDING, State.COMPLETED, 3_000_000, 3_000_000, 1)
+    assert told("a\x1b", "b", status, 2.0) == "a\ufffd -> b: 3000000 bytes, 1.5 MB/s"
 
 
 @contextmanager

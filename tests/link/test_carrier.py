@@ -160,6 +160,17 @@ def test_a_file_is_replaced_only_when_told(link: Link) -> None:
         assert (link.here / "x").read_bytes() == b"newer"
 
 
+def test_a_file_that_is_there_is_not_moved_again(link: Link) -> None:
+    for folder in (link.here, link.there):
+        (folder / "x").write_bytes(b"same")
+    inode = (link.there / "x").stat().st_ino
+    with link.carrier() as ground:
+        for status in (ground.carrier.uplink("x", "x", ignored), ground.carrier.downlink("x", "x", ignored)):
+            assert (status.state, status.size_bytes, status.reason) == (State.COMPLETED, 4, "it is there already")
+    assert (link.there / "x").stat().st_ino == inode
+    assert link.rows() == []
+
+
 def test_there_must_be_room(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     (link.here / "x").write_bytes(b"12345")
     (link.there / "y").write_bytes(b"12345")

@@ -61,7 +61,7 @@ class Porter:
             return carrier.uplink(local.name, target.path, show, priority=priority, replace=replace)
 
         status, took_s = self._move(local, "up", target.path, send)
-        typer.echo(told(str(file), str(target), status.size_bytes, took_s))
+        typer.echo(told(str(file), str(target), status, took_s))
 
     def down(self, source: Place, file: Path, priority: int, replace: bool) -> None:
         """Fetch a file, and print what was done; ends the program where a signal asked for that."""
@@ -71,7 +71,7 @@ class Porter:
             return carrier.downlink(source.path, local.name, show, priority=priority, replace=replace)
 
         status, took_s = self._move(local, "down", source.path, fetch)
-        typer.echo(told(str(source), str(file), status.size_bytes, took_s))
+        typer.echo(told(str(source), str(file), status, took_s))
 
     def _move(
         self, local: Path, direction: str, remote: str, move: Callable[[Carrier, OnProgress], TransferStatus]
@@ -180,10 +180,7 @@ def _note(status: TransferStatus) -> str:
     return notes.get(status.state, "")
 
 
-def told(source: str, target: str, size_bytes: int, took_s: float) -> str:
-    """Give the line about a file that was moved.
-
-    >>> told("a.tif", "cam-1:a.tif", 3_000_000, 2.0)
-    'a.tif -> cam-1:a.tif: 3000000 bytes, 1.5 MB/s'
-    """
-    return shown(f"{source} -> {target}: {size_bytes} bytes, {size_bytes / took_s / 1e6:.1f} MB/s")
+def told(source: str, target: str, status: TransferStatus, took_s: float) -> str:
+    """Give the line about a file that was moved, or that needed not to be."""
+    done = status.reason or f"{status.size_bytes / took_s / 1e6:.1f} MB/s"
+    return shown(f"{source} -> {target}: {status.size_bytes} bytes, {done}")

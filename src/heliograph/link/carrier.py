@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
 from heliograph.core import (
+    CommandFailedError,
+    CommandRefusedError,
     HeliographError,
     LinkLostError,
     NodeNotFoundError,
@@ -22,7 +25,7 @@ from heliograph.core import (
 )
 from heliograph.link.cfdp.transaction import Role, State, TransactionId, TransferStatus
 from heliograph.link.cfdp.transfers import Transfers
-from heliograph.link.command import StageReport
+from heliograph.link.command import Stage, StageReport
 from heliograph.link.commander import Commander, outcome
 from heliograph.link.digest import Digests
 from heliograph.link.discovery import Node
@@ -41,6 +44,8 @@ _FAREWELL_S = 2.0
 
 T = TypeVar("T")
 OnProgress = Callable[[TransferStatus], None]
+Agree = Callable[[float | None], TransactionId | None]
+"""Agrees with the node on a transfer, within so many seconds."""
 
 
 class _Queued(msgspec.Struct, frozen=True):
@@ -49,6 +54,12 @@ class _Queued(msgspec.Struct, frozen=True):
     transaction: str
     size_bytes: int
     sha256: str
+
+
+class _Announced(msgspec.Struct, frozen=True):
+    """What `files.uplink` gives; no transaction where the file is there already."""
+
+    transaction: str
 
 
 class Carrier:
@@ -78,7 +89,7 @@ class Carrier:
     def uplink(
         self, local: str, remote: str, on_progress: OnProgress, *, priority: int = 0, replace: bool = False
     ) -> TransferStatus:
-        """Send a file, and give its last state: completed, or suspended when stopped.
+        """Send a file, and give its last state: completed, also when it is there already, or suspended when stopped.
 
         Raises `SettingError` for a path that cannot be, what `Root.open` raises, `CommandFailedError` with the node's
         reason when it does not take the file, `LinkLostError` when it cannot be asked, and `TransferError` when the
@@ -89,44 +100,60 @@ class Carrier:
             size_bytes = os.fstat(stream.fileno()).st_size
             sha256 = Digests().of(stream, self._stop)
         transaction = self._sending(RootedSource(self._root, local, sha256), remote, priority)
-
-        def announce(timeout_s: float | None = None) -> TransactionId:
-            announcement = {
-                "destination": remote,
-                "size_bytes": size_bytes,
-                "sha256": sha256.hex(),
-                "transaction": str(transaction),
-                "replace": replace,
-                "priority": priority,
-            }
-            try:
-                self._command("files.uplink", announcement, timeout_s)
-            except (LinkLostError, NodeNotFoundError):
-                raise
-            except HeliographError:
-                # It is over for the node, or never began.
-                self._transfers.abandon(transaction)
-                raise
-            self._go_on(transaction)
-            return transaction
-
-        return self._see_through(announce, on_progress)
+        announcement = {
+            "destination": remote,
+            "size_bytes": size_bytes,
+            "sha256": sha256.hex(),
+            "transaction": str(transaction),
+            "replace": replace,
+            "priority": priority,
+        }
+        announce = partial(self._announce, transaction, announcement)
+        if announce(None) is None:
+            self._transfers.abandon(transaction)
+            return _there(size_bytes)
+        return self._see_through(transaction, announce, on_progress)
 
     def downlink(
         self, remote: str, local: str, on_progress: OnProgress, *, priority: int = 0, replace: bool = False
     ) -> TransferStatus:
         """Fetch a file, and give its last state: completed, or suspended when stopped; raises as `uplink` does."""
         names_of(remote)
-        found = self._root.look(local)
-        if found and not replace:
-            raise OutputError(f"{local} is there already: delete it, or replace it with --replace")
+        if self._root.look(local) and not replace:
+            return self._compared(remote, local)
+        ask_for = partial(self._ask_for, remote, local, priority, replace)
+        return self._see_through(ask_for(None), ask_for, on_progress)
 
-        def ask_for(timeout_s: float | None = None) -> TransactionId:
-            asked = {"path": remote, "priority": priority, "entity": self._entity}
-            given = self._command("files.downlink", asked, timeout_s)
-            return self._expecting(_converted(given, _Queued), local, priority, replace)
+    def _announce(
+        self, transaction: TransactionId, announcement: dict[str, Any], timeout_s: float | None
+    ) -> TransactionId | None:
+        """Have the node expect an uplink; None when it has this very file already."""
+        try:
+            announced = _converted(self._command("files.uplink", announcement, timeout_s), _Announced)
+        except (CommandRefusedError, CommandFailedError):
+            # It is over for the node, or never began.
+            self._transfers.abandon(transaction)
+            raise
+        if not announced.transaction:
+            return None
+        self._go_on(transaction)
+        return transaction
 
-        return self._see_through(ask_for, on_progress)
+    def _ask_for(self, remote: str, local: str, priority: int, replace: bool, timeout_s: float | None) -> TransactionId:
+        """Have the node send a file, and expect it."""
+        asked = {"path": remote, "priority": priority, "entity": self._entity}
+        queued = _converted(self._command("files.downlink", asked, timeout_s), _Queued)
+        return self._expecting(queued, local, priority, replace)
+
+    def _compared(self, remote: str, local: str) -> TransferStatus:
+        """Give the end of a downlink whose file is here already: good if it is the same, else raises `OutputError`."""
+        listing = _converted(self._command("files.list", {"path": remote, "hashes": True}, None), Listing)
+        with self._root.open(local) as stream:
+            sha256 = Digests().of(stream, self._stop)
+            size_bytes = os.fstat(stream.fileno()).st_size
+        if sha256.hex() not in (entry.sha256 for entry in listing.entries[:1]):
+            raise OutputError(f"{local} is there already, and is another file: delete it, or use --replace")
+        return _there(size_bytes)
 
     def _sending(self, source: RootedSource, remote: str, priority: int) -> TransactionId:
         """Give the transfer of this file that is under way, or a new one; it waits until the node agrees."""
@@ -171,8 +198,8 @@ class Carrier:
         if self._transfers.status(transaction).state is State.SUSPENDED:
             self._transfers.resume(transaction)
 
-    def _see_through(self, agree: Callable[..., TransactionId], on_progress: OnProgress) -> TransferStatus:
-        transaction = agree()
+    def _see_through(self, transaction: TransactionId, agree: Agree, on_progress: OnProgress) -> TransferStatus:
+        """Follow a transfer to its end; after a silence it is agreed on with the node anew."""
         heard_s = time.monotonic()
         while True:
             status = self._transfers.wait(transaction, _TICK_S)
@@ -187,7 +214,7 @@ class Carrier:
                 heard_s = time.monotonic()
             elif time.monotonic() - heard_s > _SILENCE_S:
                 with suppress(LinkLostError, NodeNotFoundError):
-                    transaction = agree(_ANSWER_S)
+                    transaction = agree(_ANSWER_S) or transaction
                 heard_s = time.monotonic()
 
     def _suspended(self, transaction: TransactionId) -> TransferStatus:
@@ -218,7 +245,7 @@ class Carrier:
             if self._stop.is_set():
                 raise TransferError(f"stopped before {self._node.name} had agreed")
         report = answer.result()
-        if not report.stage.final:
+        if not report.stage.final or report.stage is Stage.INTERRUPTED:
             raise LinkLostError(f"{self._node.name} did not finish {name} in time: try again when the link is back")
         return outcome(report)
 
@@ -240,6 +267,14 @@ def files_of(
         # A page that is empty, or no further than the one before, would be asked for again and again.
         more = page.more and bool(page.entries) and page.entries[-1].path != after
         after = page.entries[-1].path if page.entries else after
+
+
+def _there(size_bytes: int) -> TransferStatus:
+    """Give the end of what need not travel."""
+    no_transaction = TransactionId(0, 0)
+    return TransferStatus(
+        no_transaction, Role.SENDING, State.COMPLETED, size_bytes, size_bytes, 0, reason="it is there already"
+    )
 
 
 def _converted(given: Any, kind: type[T]) -> T:

@@ -60,7 +60,7 @@ SEND_FILE = CommandDefinition(
 )
 UPLINK = CommandDefinition(
     name="files.uplink",
-    description="Announce a file that the ground sends; heliograph uplink does.",
+    description="Announce a file that the ground sends, as heliograph uplink does.",
     arguments=(
         Argument(name="destination", type="path", description="The file's name on board, folders included."),
         Argument(name="size_bytes", type="integer", unit="bytes", minimum=0),
@@ -69,6 +69,8 @@ UPLINK = CommandDefinition(
         Argument(name="replace", type="boolean", default=False, description="Take the place of a file that is there."),
         _PRIORITY,
     ),
+    timeout_s=_READING_S,
+    cancellable=True,
 )
 TRANSFERS = CommandDefinition(
     name="files.transfers", description="List the transfers under way, and the last of those that are over."
