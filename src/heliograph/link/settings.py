@@ -59,7 +59,9 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         for endpoint in self.connect:
             protocol, _ = _parts(endpoint)
             if protocol == "tls" and self.tls is None:
-                raise SettingError(f"{endpoint} needs TLS: name the certificate of its authority as `ca`")
+                raise SettingError(
+                    f"{endpoint} needs TLS: name the authority of its certificate (`ca` in [link.tls], --tls-ca)"
+                )
         if self.tls is not None and bool(self.tls.certificate) != bool(self.tls.key):
             raise SettingError("a TLS certificate and its key go together: name both")
         if self.send_buffer_bytes < _LEAST_BUFFER_BYTES:
