@@ -3,7 +3,7 @@
 A sample is a time and 18 doubles. Both ends commit with an fsync: the board before it sends, the ground before it
 acknowledges. Real files (in /var/tmp), real Zenoh over loopback.
 
-- Sustained: 20 000 samples/s, taken one by one or as arrays, with both processes on one core.
+- Sustained: 21 000 samples/s, taken one by one or as arrays, with both processes on one core.
 - Backlog: 1 000 000 samples that wait on board, drained while live ones come at 100/s; on all cores.
 
 A delay is from the time of a sample to its commit at the ground. At the end the ground's file is read: every sample
@@ -41,7 +41,8 @@ from heliograph.testing.telemetry_board import telemetry_board
 
 CHANNELS = tuple(Channel(name=f"v{number}") for number in range(18))
 FAST, SLOW = Stream(name="fast", channels=CHANNELS), Stream(name="slow", channels=CHANNELS)
-RATE_HZ, SLOW_RATE_HZ, BACKLOG = 20_000, 100, 1_000_000
+# A little more than the 20 000 samples/s that are to be sustained.
+RATE_HZ, SLOW_RATE_HZ, BACKLOG = 21_000, 100, 1_000_000
 TICK_S = 0.01
 
 

@@ -82,7 +82,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
                 found.engine = telemetry.declare(ENGINE)
                 found.spooled = telemetry.spooled
                 found.engine.sample((85.25, "warm \x1b[2J[red]", True))
-                telemetry.declare(OLD).sample((7,), time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 60_000_000_000)
+                telemetry.declare(OLD).sample((7,), time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 10_900_000_000_000)
                 yield found
         finally:
             bus.close()
@@ -98,7 +98,7 @@ def test_the_newest_of_every_channel(program: Program, board: Board) -> None:
     assert temperature[-1] == "warning"
     assert note[1:3] == ["warm", "\ufffd[2J[red]"]
     assert on[:2] == ["engine.on", "true"]
-    assert old[:5] == ["old.x", "7", "60", "s", "ago"]
+    assert old[:5] == ["old.x", "7", "3", "h", "ago"]
     assert old[-1] == "stale"
 
 
