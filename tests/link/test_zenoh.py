@@ -322,7 +322,7 @@ def test_a_peer_that_is_killed_is_gone_at_once() -> None:
 def test_connections_are_logged(pair: tuple[Bus, Bus], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with connected_buses(2):
-        assert caplog.text.count("connected to") == 2
+        assert caplog.text.count("connected to tcp/127.") == 2
 
 
 def test_peers_of_one_lan_talk_without_a_router() -> None:

@@ -76,7 +76,7 @@ class ZenohBus:
         # What is declared stays declared though whoever declared it keeps no reference: Zenoh would take it back.
         self._declared: set[_Declared] = set()
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-        self._peers: set[str] = set()
+        self._peers: dict[str, str] = {}
         self.connected = threading.Event()
         """Set while there is somebody at the other end."""
         # A session that is open when the interpreter ends never lets it end.
@@ -196,14 +196,20 @@ class ZenohBus:
     def _changed(self, event: zenoh.TransportEvent) -> None:
         peer = str(event.transport.zid)
         if event.kind == zenoh.SampleKind.PUT:
-            _log.info("connected to %s", peer)
-            self._peers.add(peer)
+            self._peers[peer] = self._address_of(peer)
             self.connected.set()
+            _log.info("connected to %s", self._peers[peer])
             return
-        _log.info("connection to %s lost", peer)
-        self._peers.discard(peer)
+        _log.info("connection to %s lost", self._peers.pop(peer, peer))
         if not self._peers:
             self.connected.clear()
+
+    def _address_of(self, peer: str) -> str:
+        try:
+            links = [link.dst for link in self._session.info.links() if str(link.zid) == peer]
+        except zenoh.ZError:  # closed meanwhile
+            links = []
+        return ", ".join(links) or peer
 
 
 class _Declared:
