@@ -25,12 +25,15 @@ check: $(READY)  ## formatting, lint, types, import rules, dead code, documentat
 peers:  ## install the Debian packages that tests run against (apt, as root)
 	@.ci/peers
 
-bench: bench-camera  ## every benchmark: the figures of docs/performance.md
+bench: bench-camera bench-link  ## every benchmark: the figures of docs/performance.md
 
 bench-camera: $(READY)  ## the camera on a real wire and on loopback, its peers, the ring, the scorer; a line of headline figures each
 	@set -e; for part in wire stream latency many peers ring scorer; do $(BIN)/python benchmarks/$$part.py; echo; done
 
-soak: $(READY)  ## the long campaigns, seeded (SOAK_SEED=1): every property 5000 times, a million hostile packets, half an hour of streaming
+bench-link: $(READY)  ## files on loopback and over a slow, lossy link beside TCP, the spool, an idle node; a line of headline figures each
+	@set -e; for part in files spool idle; do $(BIN)/python benchmarks/$$part.py; echo; done
+
+soak: $(READY)  ## the long campaigns, seeded (SOAK_SEED=1): every property 5000 times, hostile packets, half an hour of streaming, 200 kills and cuts
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=soak --hypothesis-seed=$(SOAK_SEED) --timeout=1800
 	@HELIOGRAPH_SOAK=1 SOAK_SEED=$(SOAK_SEED) $(BIN)/pytest tests/soak --timeout=7200
 
@@ -42,4 +45,4 @@ $(READY): constraints.txt pyproject.toml .ci/venv
 	@.ci/venv
 	@touch $@
 
-.PHONY: help demo test check peers bench bench-camera soak clean
+.PHONY: help demo test check peers bench bench-camera bench-link soak clean
