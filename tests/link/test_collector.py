@@ -206,7 +206,7 @@ def test_what_finds_no_room_in_memory_is_dropped_and_counted(
     buses: list[Bus], board: Board, archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = block_of(1, 3)
-    monkeypatch.setattr("heliograph.link.collector._QUEUE_BYTES", len(encode(block)))
+    monkeypatch.setattr("heliograph.link.collector._QUEUE_BYTES", len(encode(block)) + 200)
     with collecting(buses, archive, board) as collector:
         board.say(block_of(1, 1000), block)
         assert board.acknowledged() == (Range(BOOT, "health", 1, 3),)

@@ -14,12 +14,12 @@ import typer
 from heliograph.cli.readings import Reading, in_words, json_lines, lines, readings
 from heliograph.cli.terminal import shown
 from heliograph.core import NodeNotFoundError, OutputError, SettingError
-from heliograph.link.archive import SqliteArchive
+from heliograph.link.archive import Archive
 from heliograph.link.channel import Value
 from heliograph.link.intake import Samples
 
 
-def archived_node(archive: SqliteArchive, text: str) -> str:
+def archived_node(archive: Archive, text: str) -> str:
     """Give the id of a node in an archive, by its name or the beginning of its id. Raises `NodeNotFoundError`."""
     nodes = archive.nodes()
     found = [id_ for id_, name in nodes.items() if name == text]
@@ -31,14 +31,14 @@ def archived_node(archive: SqliteArchive, text: str) -> str:
     raise NodeNotFoundError(f"{what}: say which by its id; in it there is {there}")
 
 
-def check_streams(archive: SqliteArchive, node: str, streams: Collection[str]) -> None:
+def check_streams(archive: Archive, node: str, streams: Collection[str]) -> None:
     """Raise `SettingError` for a stream that an archive has nothing of."""
     there = [each.stream.name for each in archive.newest(node)]
     if unknown := [each for each in streams if each not in there]:
         raise SettingError(f"the archive has no stream {unknown[0]!r}: it has {', '.join(there) or 'none'}")
 
 
-def newest(archive: SqliteArchive, node: str, streams: Collection[str]) -> list[Reading]:
+def newest(archive: Archive, node: str, streams: Collection[str]) -> list[Reading]:
     """Give the newest value of each channel, and tell what is missing of the run that it is of."""
     found: list[Reading] = []
     for each in archive.newest(node):
@@ -52,7 +52,7 @@ def newest(archive: SqliteArchive, node: str, streams: Collection[str]) -> list[
     return found
 
 
-def _tell_gaps(archive: SqliteArchive, node: str, samples: Samples) -> None:
+def _tell_gaps(archive: Archive, node: str, samples: Samples) -> None:
     gaps = archive.gaps(node, samples.boot, samples.stream.name)
     lost = sum(gap.count for gap in gaps if gap.dropped)
     missing = sum(gap.count for gap in gaps) - lost
@@ -66,7 +66,7 @@ def _tell_gaps(archive: SqliteArchive, node: str, samples: Samples) -> None:
 
 
 def print_samples(
-    archive: SqliteArchive, node: str, streams: Collection[str], after_ns: int, before_ns: int, as_json: bool
+    archive: Archive, node: str, streams: Collection[str], after_ns: int, before_ns: int, as_json: bool
 ) -> None:
     """Print a line for each sample between two times, stream by stream."""
     names = streams or [each.stream.name for each in archive.newest(node)]
@@ -76,7 +76,7 @@ def print_samples(
                 typer.echo(line)
 
 
-def write_csv(archive: SqliteArchive, node: str, stream: str, after_ns: int, before_ns: int, file: Path) -> int:
+def write_csv(archive: Archive, node: str, stream: str, after_ns: int, before_ns: int, file: Path) -> int:
     """Write a stream's samples between two times to a file, which appears whole; gives how many there were.
 
     Raises `SettingError` where the channels changed between the two, `OutputError`.

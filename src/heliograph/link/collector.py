@@ -62,11 +62,12 @@ class Collector:
         self._asked_ns: dict[str, int] = {}
         self._failing = False
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="collector")
-        self._thread.start()
-        self._declared = [bus.subscribe(topic(node, BLOCKS, ANY), self._take) for node in self._nodes or (ANY,)]
+        listened = (ANY,) if nodes is None else tuple(self._nodes)
+        self._declared = [bus.subscribe(topic(node, BLOCKS, ANY), self._take) for node in listened]
         if nodes is None:
             self._declared.append(bus.watch_presence(topic(ANY, ALIVE), self._appeared))
+        self._thread = threading.Thread(target=self._run, name="collector")
+        self._thread.start()
 
     @property
     def tally(self) -> Tally:
@@ -92,11 +93,11 @@ class Collector:
         arrived_ns = time.time_ns()
         queue = self._live if is_live(payload) else self._backlog
         with self._changed:
-            if self._queued_bytes + len(payload) > _QUEUE_BYTES:
+            if self._queued_bytes + _size_bytes(payload) > _QUEUE_BYTES:
                 self.tally.dropped_blocks += 1
                 return
             queue.append((key, payload, arrived_ns))
-            self._queued_bytes += len(payload)
+            self._queued_bytes += _size_bytes(payload)
             self._changed.notify_all()
 
     def _appeared(self, key: str, there: bool) -> None:
@@ -121,6 +122,8 @@ class Collector:
                     lambda: self._queued_bytes or self._closing or self._nodes != self._tokens.keys()
                 )
                 nodes = set(self._nodes)
+                if self._closing and self._failing:
+                    return []
                 if nodes == self._tokens.keys() or self._closing:
                     return self._dequeue()
             self._show_tokens(nodes)
@@ -133,7 +136,7 @@ class Collector:
         size_bytes = 0
         while queue and size_bytes < _COMMIT_BYTES:
             taken.append(queue.popleft())
-            size_bytes += len(taken[-1][1])
+            size_bytes += _size_bytes(taken[-1][1])
         self._queued_bytes -= size_bytes
         return taken
 
@@ -186,3 +189,8 @@ class Collector:
             # The bus was closed, and nobody can be told any more.
             with self._changed:
                 self._nodes = set(self._tokens)
+
+
+def _size_bytes(payload: bytes) -> int:
+    """Give what a message in the queue costs: an empty one is not for nothing."""
+    return len(payload) + 200
