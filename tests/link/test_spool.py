@@ -160,6 +160,19 @@ def test_too_little_room_and_a_folder_that_cannot_be_are_told(tmp_path: Path) ->
         Spool(tmp_path / "file" / "spool.sqlite", max_bytes=LEAST_BYTES)
 
 
+def test_a_file_that_cannot_be_opened_is_told_and_opened_later(make: Callable[..., Spool], tmp_path: Path) -> None:
+    (tmp_path / "spool.sqlite").mkdir()
+    told: list[str] = []
+    spool = make(report=told.append)
+    with pytest.raises(OutputError, match="see that it is a file"):
+        spool.append([spooled_of(1, 1)])
+    with pytest.raises(OutputError, match="not open"):
+        spool.read(0, EVERYTHING, EVERYTHING)
+    (tmp_path / "spool.sqlite").rmdir()
+    assert spool.append([spooled_of(1, 1)]).blocks
+    assert len(told) == 1
+
+
 def test_a_full_disk_is_told_and_writing_goes_on_when_there_is_room(make: Callable[..., Spool], tmp_path: Path) -> None:
     spool = make()
     done = spool.append([spooled_of(1, 100, WIDE)])

@@ -68,7 +68,7 @@ class Database:
                     database.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     self._note_damage(error)
-                    raise OutputError(f"{self.path} cannot be written ({error}): free some room") from error
+                    raise OutputError(f"{self.path} cannot be written ({error}): {_advice(error)}") from error
                 raise
 
     @contextlib.contextmanager
@@ -101,7 +101,7 @@ class Database:
             except sqlite3.Error as error:
                 self._disconnect()
                 if _code(error) not in _DAMAGED:
-                    raise OutputError(f"{self.path} cannot be opened ({error}): free some room") from error
+                    raise OutputError(f"{self.path} cannot be opened ({error}): {_advice(error)}") from error
             self._move_aside("is damaged")
             return self._opened()
         return self._writer
@@ -157,6 +157,11 @@ def _connection(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _advice(error: sqlite3.Error) -> str:
+    full = _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return "free some room" if full else "see that it is a file, and whose it is"
 
 
 def _code(error: sqlite3.Error) -> int:
