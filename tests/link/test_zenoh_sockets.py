@@ -18,6 +18,15 @@ with closing(open_bus(LinkSettings(**json.loads(sys.argv[1])))), closing(open_bu
     names = ("tcp", "tcp6", "udp", "udp6", "igmp")
     print(json.dumps({name: open(f"/proc/net/{name}").read().splitlines() for name in names}))
 """
+SCOUTING = """
+from contextlib import closing
+from heliograph.link.settings import LinkSettings
+from heliograph.link.zenoh import open_bus
+
+one, other = (LinkSettings(listen=(f"tcp/192.0.2.1:{port}",), plain=True, scouting=True) for port in (7447, 7448))
+with closing(open_bus(one)) as bus, closing(open_bus(other)):
+    print(bus.connected.wait(20.0))
+"""
 NETWORK = (
     "{ip} link set lo up && {ip} link add lan type veth peer name far && {ip} addr add 192.0.2.1/24 dev lan && "
     '{ip} link set lan up && {ip} link set far up && exec "$@"'
@@ -26,11 +35,14 @@ NETWORK = (
 
 def sockets(**settings: object) -> dict[str, list[str]]:
     """Give what /proc/net tells while a node and a ground with these settings are there."""
-    shell = ["sh", "-c", NETWORK.format(ip=require("ip")), "sh"]
-    command = [*namespace_command(), *shell, sys.executable, "-c", PROGRAM, json.dumps(settings)]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
-    found: dict[str, list[str]] = json.loads(ended.stdout)
+    found: dict[str, list[str]] = json.loads(on_a_lan(PROGRAM, json.dumps(settings)))
     return found
+
+
+def on_a_lan(program: str, *words: str) -> str:
+    shell = ["sh", "-c", NETWORK.format(ip=require("ip")), "sh"]
+    command = [*namespace_command(), *shell, sys.executable, "-c", program, *words]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
 
 
 def listening(lines: list[str]) -> list[str]:
@@ -55,3 +67,7 @@ def test_scouting_is_seen_when_it_is_asked_for() -> None:
 def test_who_listens_nowhere_has_no_port() -> None:
     found = sockets(listen=[])
     assert [*listening(found["tcp"]), *listening(found["tcp6"]), *found["udp"][1:]] == []
+
+
+def test_peers_of_a_lan_find_each_other_by_scouting() -> None:
+    assert on_a_lan(SCOUTING) == "True\n"
