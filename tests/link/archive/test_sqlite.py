@@ -117,6 +117,7 @@ def test_what_the_node_says_it_dropped_is_a_known_gap(archive: SqliteArchive) ->
 
 def test_drops_that_make_no_sense_change_nothing(archive: SqliteArchive) -> None:
     archive.store([drops_block(1, (BOOT, "health", -5, 3), (BOOT, "health", 2**62, 2**62), (BOOT, "health", 3, 0))])
+    archive.store([msgspec.structs.replace(events_block(1, (Severity.ALARM, "a", "b")), schema=DROPS.schema)])
     assert archive.gaps(NODE, BOOT, "health") == []
 
 

@@ -56,8 +56,8 @@ class SqliteArchive:
                     store_events(db, series, block)
                 else:
                     store_samples(db, series, block)
-                if block.schema == DROPS.schema:
-                    store_drops(db, block)
+                    if block.schema == DROPS.schema:
+                        store_drops(db, block)
                 came[series].append((block.first, block.first + block.count - 1))
             for series, ranges in came.items():
                 for first, last in merged(ranges):
