@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from heliograph.core import CommandFailedError, LinkLostError
+from heliograph.core import CommandFailedError, LinkLostError, OutputError
 from heliograph.link.admission import OTHER_BOOT
 from heliograph.link.bus import Bus, Urgency
 from heliograph.link.channel import Channel, Stream
@@ -346,6 +346,23 @@ def test_a_newer_version_is_refused_with_its_reason(node: Node) -> None:
     newer = msgspec.msgpack.decode(data)
     newer[1] += 1
     assert "bring heliograph up to date" in node.ask(msgspec.msgpack.encode(newer)).stages[-1].reason
+
+
+def test_where_there_is_no_journal_every_command_is_answered_with_that(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: object) -> None:
+        raise OutputError("journal.db cannot be opened: free some room")
+
+    for name in ("transaction", "query"):
+        monkeypatch.setattr(node.journal._database, name, nothing)
+    for name in ("wait", "wait", "no such thing"):
+        assert node.send(name).stages[-1].stage is Stage.REFUSED
+    _, data = node.signed("wait")
+    assert "cannot be opened" in node.ask(data).stages[-1].reason
+    monkeypatch.undo()
+    assert "replayed" in node.ask(data).stages[-1].reason
+    assert node.runs == []
 
 
 class StuckBus:

@@ -110,36 +110,28 @@ class CommandJournal:
 
     def known(self, command: str, digest: bytes) -> Stages:
         """Give the stages of a command that came in these very bytes before; none for any other."""
-
-        def work(connection: sqlite3.Connection) -> Stages:
-            row = connection.execute(
-                "SELECT stages FROM commands JOIN outcomes USING (number) WHERE id = ? AND digest = ?",
-                (command, digest),
-            ).fetchone()
-            return _stages(row[0]) if row else ()
-
-        return self._do(work)
+        statement = "SELECT stages FROM commands JOIN outcomes USING (number) WHERE id = ? AND digest = ?"
+        with self._database.query(statement, (command, digest)) as rows:
+            return next((_stages(packed) for (packed,) in rows), ())
 
     def entries(self, request: JournalRequest) -> tuple[JournalEntry, ...]:
         """Give the command that is asked for, or the newest ones, oldest first: 1000 and 1 MiB of them at most."""
-        where = "WHERE id = :id" if request.command else ""
+        where, values = (" WHERE id = ?", (request.command,)) if request.command else ("", ())
+        statement = (
+            f"SELECT key, size_bytes, command, stages FROM commands JOIN outcomes USING (number){where}"
+            " ORDER BY number DESC LIMIT ?"
+        )
         limit = min(max(request.limit, 0), _MOST_ASKED)
-
-        def work(connection: sqlite3.Connection) -> tuple[JournalEntry, ...]:
-            found: list[JournalEntry] = []
-            left_bytes = _LARGEST_ANSWER_BYTES
-            for key, size_bytes, command, stages in connection.execute(
-                "SELECT key, size_bytes, command, stages FROM commands JOIN outcomes USING (number) "
-                f"{where} ORDER BY number DESC LIMIT :limit",
-                {"id": request.command, "limit": limit},
-            ):
+        found: list[JournalEntry] = []
+        left_bytes = _LARGEST_ANSWER_BYTES
+        # Not by the writer: questions, however many, hold no command up.
+        with self._database.query(statement, (*values, limit)) as rows:
+            for key, size_bytes, command, stages in rows:
                 left_bytes -= size_bytes
                 if left_bytes < 0 and found:
                     break
                 found.append(JournalEntry(command=decode(command, Command), key=key, stages=_stages(stages)))
-            return tuple(reversed(found))
-
-        return self._do(work)
+        return tuple(reversed(found))
 
     def interrupt(self) -> tuple[JournalEntry, ...]:
         """End every command that has no end: a former run of the node left it so. Gives them."""

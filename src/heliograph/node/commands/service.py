@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
-from heliograph.core import CommandRefusedError, RemoteProtocolError
+from heliograph.core import CommandRefusedError, OutputError, RemoteProtocolError
 from heliograph.link.admission import admit
 from heliograph.link.bus import Bus
 from heliograph.link.channel import Stream
@@ -102,8 +102,11 @@ class CommandService:
         except (CommandRefusedError, RemoteProtocolError):
             return self._stranger(reason)
         # Before the question who may: the one whose key a command took away asks what became of it.
-        if known := self._journal.known(command.id, _digest(data)):
-            return known
+        try:
+            if known := self._journal.known(command.id, _digest(data)):
+                return known
+        except OutputError as error:
+            logger.warning("the journal cannot tell what became of command %s: %s", command.id, error)
         if self._trust.pin_of(signer) is None or len(data) > _LARGEST_BYTES:
             return self._stranger(reason, command.id)
         ours = command.node == self._node.hex and self._journal.window_of(signer.hex).admits(command.counter)
@@ -122,10 +125,11 @@ class CommandService:
     def _answer_journal(self, _: str, data: bytes) -> Iterable[bytes]:
         try:
             request = decode(data, JournalRequest)
-        except RemoteProtocolError as error:
+            entries = self._journal.entries(request)
+        except (RemoteProtocolError, OutputError) as error:
             logger.debug("a question about the journal has no answer: %s", error)
             return []
-        return [encode(Journal(entries=self._journal.entries(request)))]
+        return [encode(Journal(entries=entries))]
 
     def _answer_dictionary(self, _: str, __: bytes) -> Iterable[bytes]:
         return [encode(Dictionary(commands=self._offers.definitions, streams=self._streams()))]
