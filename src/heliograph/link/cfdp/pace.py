@@ -22,6 +22,8 @@ _START_LOST = 0.15
 _GAINS = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 _FIRST_WINDOW_DATAGRAMS = 10
 _LEAST_WINDOW_DATAGRAMS = 8
+# Where the other end is a millisecond away or less, it may be that long until it has a processor.
+_NEAR_NS, _NEAR_WINDOW_DATAGRAMS = 1_000_000, 32
 
 
 class TokenBucket:
@@ -103,9 +105,10 @@ class Pace:
         if not self._rates:
             return _FIRST_WINDOW_DATAGRAMS * min(self.datagram_bytes, 1 << 14)
         gain = _START_GAIN if self._starting else 2.0
-        least = _LEAST_WINDOW_DATAGRAMS * self.datagram_bytes
+        near = self._shortest_ns < _NEAR_NS
+        least = (_NEAR_WINDOW_DATAGRAMS if near else _LEAST_WINDOW_DATAGRAMS) * self.datagram_bytes
         # On a path inside one machine the socket at its end is all the queue there is.
-        least = min(least, max(self._room_bytes, self.datagram_bytes))
+        least = min(least, max(self._room_bytes // 2, self.datagram_bytes))
         return max(least, gain * self.bandwidth_bytes_per_s * self._shortest_ns / _S)
 
     def interrupt(self) -> None:
