@@ -226,6 +226,16 @@ def test_a_live_block_is_not_read_from_the_disk_again(board: Board, drain: Calla
         board.acknowledge(block.range)
 
 
+def test_a_sweep_leaves_out_what_went_live_meanwhile(board: Board, drain: Callable[[], list[Spooled]]) -> None:
+    board.commit()
+    board.commit()
+    board.outbox.archive_came()
+    live = board.commit()
+    assert board.sent[-1] == (live, True)
+    board.sent.clear()
+    assert [each.ids for each in drain()] == [(1, 2)]
+
+
 def test_what_is_not_acknowledged_in_time_goes_again_and_later_each_time(board: Board) -> None:
     board.outbox.archive_came()
     board.commit()
