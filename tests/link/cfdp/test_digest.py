@@ -54,3 +54,15 @@ def test_a_large_file_is_taken_in_steps(tmp_path: Path) -> None:
         assert (digest.checksum, digest.sha256) == (zlib.crc32(data), hashlib.sha256(data).digest())
         with pytest.raises(TransferError, match="shorter"):
             digest.advance(len(data) + 1)
+
+
+def test_less_than_was_taken_already_is_no_step(tmp_path: Path) -> None:
+    """As after a full disk, when part of what came has to come again."""
+    path = tmp_path / "file"
+    path.write_bytes(b"hello")
+    with path.open("rb", buffering=0) as file:
+        digest = Digest(file, ChecksumType.CRC_32C, hashed=True)
+        digest.advance(5)
+        assert not digest.advance(3)
+        assert digest.done_bytes == 5
+        assert digest.sha256 == hashlib.sha256(b"hello").digest()

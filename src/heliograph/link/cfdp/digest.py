@@ -73,6 +73,9 @@ class Digest:
 
         Raises `OSError`, and `TransferError` when the file is shorter.
         """
+        # After a full disk less may be there than was taken already, which comes again as it was.
+        if end < self.done_bytes:
+            return False
         data = os.pread(self._file.fileno(), min(_CHUNK_BYTES, end - self.done_bytes), self.done_bytes)
         if not data and self.done_bytes < end:
             raise TransferError("the file became shorter while it was read: send it again")
