@@ -178,9 +178,14 @@ def test_there_must_be_room(link: Link, monkeypatch: pytest.MonkeyPatch) -> None
     with link.carrier() as ground:
         with pytest.raises(CommandFailedError, match="no room for 5 bytes: 4 are free"):
             ground.carrier.uplink("x", "x", ignored)
+        announcement: dict[str, Any] = {"size_bytes": 3, "sha256": "0" * 64}
+        link.command("files.uplink", destination="y1", transaction="7-1", **announcement)
+        with pytest.raises(CommandFailedError, match="no room for 3 bytes: 1 are free beside what is under way"):
+            link.command("files.uplink", destination="y2", transaction="7-2", **announcement)
+        link.command("files.cancel", transaction="7-1")
         with pytest.raises(OutputError, match="no room for 5 bytes: 4 are free here"):
             ground.carrier.downlink("y", "y", ignored)
-    assert all(row["state"] == "cancelled" for row in link.rows())
+    assert [row["state"] for row in link.rows()] == ["cancelled"] * 2
 
 
 def test_a_transfer_that_is_stopped_goes_on_where_it_was(pair: list[Bus], tmp_path: Path) -> None:

@@ -212,9 +212,17 @@ class FileService:
             raise SettingError(f"{target.path} is a folder: give the file's name, too ({target.path}/…)")
         if found and not target.replace:
             raise OutputError(f"{target.path} is there already: delete it, or ask to replace it")
-        free_bytes = self._root.free_bytes()
-        if size_bytes > free_bytes:
-            raise OutputError(f"no room for {size_bytes} bytes: {free_bytes} are free, delete something first")
+        # Two that fill the disk together would wait for each other.
+        promised_bytes = sum(
+            each.size_bytes - each.verified_bytes
+            for each in self._transfers.statuses()
+            if each.role is Role.RECEIVING and not each.state.final
+        )
+        room_bytes = max(0, self._root.free_bytes() - promised_bytes)
+        if size_bytes > room_bytes:
+            raise OutputError(
+                f"no room for {size_bytes} bytes: {room_bytes} are free beside what is under way, delete some files"
+            )
 
     def _check_count(self) -> None:
         if sum(not each.state.final for each in self._transfers.statuses()) >= _MOST:
