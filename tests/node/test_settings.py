@@ -100,3 +100,15 @@ def test_the_published_schema_says_that_other_keys_are_errors() -> None:
     schema = msgspec.json.schema(NodeSettings)
     assert all(each.get("additionalProperties", False) is not True for each in schema["$defs"].values())
     assert schema["$defs"]["CameraSettings"]["additionalProperties"] is False
+
+
+def test_certificates_lie_beside_the_file(tmp_path: Path) -> None:
+    tls = '[link.tls]\nca = "ca.pem"\ncertificate = "/etc/node.pem"\nkey = "node-key.pem"\n'
+    (tmp_path / "node.toml").write_text(f'name = "x"\n{tls}')
+    found = read(tmp_path / "node.toml").link.tls
+    assert found is not None
+    assert (found.ca, found.certificate, found.key) == (
+        str(tmp_path / "ca.pem"),
+        "/etc/node.pem",
+        str(tmp_path / "node-key.pem"),
+    )

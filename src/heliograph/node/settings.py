@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from heliograph.core import SettingError, SourceNotFoundError
 from heliograph.link.dictionary import Role
@@ -140,7 +141,7 @@ def read(file: Path) -> NodeSettings:
         raise SourceNotFoundError(f"there is no {file}: heliograph node init writes one") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"cannot read {file}: {error}") from error
-    return parse(text, file)
+    return _beside(parse(text, file), file.parent)
 
 
 def parse(text: str, file: Path) -> NodeSettings:
@@ -163,6 +164,15 @@ def address_of(text: str) -> tuple[str, int]:
     if not host or not port.isdigit() or int(port) > 65_535:
         raise SettingError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:7448")
     return host, int(port)
+
+
+def _beside(settings: NodeSettings, folder: Path) -> NodeSettings:
+    """Take the paths of certificates from where node.toml lies, whatever folder the program runs in."""
+    tls = settings.link.tls
+    if tls is None:
+        return settings
+    found = {name: str(folder / path) if (path := getattr(tls, name)) else "" for name in ("ca", "certificate", "key")}
+    return replace(settings, link=replace(settings.link, tls=replace(tls, **found)))
 
 
 def check_name(what: str, name: str) -> None:
