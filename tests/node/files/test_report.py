@@ -1,6 +1,7 @@
 """Events about transfers: each end once, and what holds one up."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,11 +53,12 @@ def test_one_that_did_not_says_why(status: Status, state: State) -> None:
     assert message.endswith(f"was {state.value} (the file changed)")
 
 
-def test_what_holds_one_up_is_told_once_each_time(status: Status) -> None:
+def test_what_holds_one_up_is_told_again_only_when_something_came_in_between(status: Status) -> None:
     events = Events()
     reporter = Reporter(events)
     for state in (State.ACTIVE, State.SUSPENDED, State.SUSPENDED, State.ACTIVE, State.SUSPENDED):
         reporter.told(status(state, reason="no room"))
+    reporter.told(replace(status(State.SUSPENDED, reason="no room"), verified_bytes=6))
     assert [(name, message[-8:]) for _, name, message, _ in events.all] == [("file.suspended", "no room)")] * 2
     reporter.told(status(State.COMPLETED))
     assert events.all[-1][1] == "file.received"

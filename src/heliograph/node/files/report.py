@@ -12,17 +12,20 @@ class Reporter:
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._states: dict[TransactionId, State] = {}
+        self._under_way: dict[TransactionId, tuple[str, int] | None] = {}
+        """With why and where each was held up last."""
 
     def told(self, status: TransferStatus) -> None:
-        """Take the state of a transfer; one that is as it was before is no event, nor one that a former run ended."""
-        before = self._states.get(status.id)
+        """Take the state of a transfer; one that a former run ended is no event."""
         if status.state.final:
-            if self._states.pop(status.id, None):
+            if status.id in self._under_way:
+                del self._under_way[status.id]
                 self._ended(status)
             return
-        self._states[status.id] = status.state
-        if status.state is State.SUSPENDED and before is not State.SUSPENDED:
+        before = self._under_way.setdefault(status.id, None)
+        # A full disk is tried again and again, which is news only when something came in between.
+        if status.state is State.SUSPENDED and before != (status.reason, status.verified_bytes):
+            self._under_way[status.id] = status.reason, status.verified_bytes
             self._say(status, Severity.WARNING, "file.suspended", f"was suspended ({status.reason})")
 
     def _ended(self, status: TransferStatus) -> None:
