@@ -120,22 +120,6 @@ class Node:
         resources.callback(telemetry.close)
         root = self._root()
 
-        journal = CommandJournal(self._state / "journal.db")
-        resources.callback(journal.close)
-        offers = Offers()
-        reporter = StageReporter(bus, node, trust, telemetry.emit)
-        resources.callback(reporter.close)
-        executor = Executor(journal, offers, node=node, boot=boot, report=reporter.report)
-        sequencer = Sequencer(
-            self._state,
-            executor.submit,
-            offers.definition_of,
-            emit=telemetry.emit,
-            now=lambda: read_moment(clock_synchronised),
-        )
-        resources.callback(sequencer.close)
-        resources.callback(executor.close, _END_S)
-
         self._files = resources.enter_context(
             FileService(
                 self._state / "transfers",
@@ -160,6 +144,25 @@ class Node:
         if settings.telemetry.health_interval_s > 0:
             interval_s = settings.telemetry.health_interval_s
             resources.enter_context(Health(telemetry.declare, telemetry.emit, self._state, interval_s=interval_s))
+
+        # After what they work with, so that commands end before it does.
+        journal = CommandJournal(
+            self._state / "journal.db", report=partial(telemetry.emit, Severity.ALARM, "journal.damaged")
+        )
+        resources.callback(journal.close)
+        offers = Offers()
+        reporter = StageReporter(bus, node, trust, telemetry.emit)
+        resources.callback(reporter.close)
+        executor = Executor(journal, offers, node=node, boot=boot, report=reporter.report)
+        sequencer = Sequencer(
+            self._state,
+            executor.submit,
+            offers.definition_of,
+            emit=telemetry.emit,
+            now=lambda: read_moment(clock_synchronised),
+        )
+        resources.callback(sequencer.close)
+        resources.callback(executor.close, _END_S)
 
         offers.add(builtin_commands(executor, restart=self._restart))
         offers.add(trust_commands(trust))

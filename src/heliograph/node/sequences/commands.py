@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -64,7 +65,7 @@ def sequence_commands(sequencer: Sequencer, read_file: Callable[[str], bytes]) -
             ),
             orders.run_file,
         ),
-        _command("sequence.cancel", "Begin no further step of a run.", (which,), orders.cancel),
+        replace(_command("sequence.cancel", "Begin no further step of a run.", (which,), orders.cancel), prompt=True),
         _command(
             "sequence.list",
             "Tell what is loaded and what runs, or the steps of one run.",

@@ -91,7 +91,8 @@ def vehicle_commands(vehicles: Mapping[str, Vehicle]) -> list[Command]:
         definition = CommandDefinition(
             name=name, description=description, arguments=(which, wait), hazard=hazard, timeout_s=90
         )
-        return Command(definition, run)
+        # A vehicle is stopped whatever else is under way.
+        return Command(definition, run, prompt=not armed)
 
     return [
         command("vehicle.arm", True, Hazard.HAZARDOUS, "Let the motors turn; completed when the vehicle confirms it."),
