@@ -110,8 +110,8 @@ class Carrier:
         }
         announce = partial(self._announce, transaction, announcement)
         if announce(None) is None:
-            self._transfers.abandon(transaction)
-            return _there(size_bytes)
+            self._forget(transaction)
+            return _there(Role.SENDING, size_bytes)
         return self._see_through(transaction, announce, on_progress)
 
     def downlink(
@@ -122,7 +122,11 @@ class Carrier:
         if self._root.look(local) and not replace:
             return self._compared(remote, local)
         ask_for = partial(self._ask_for, remote, local, priority, replace)
-        return self._see_through(ask_for(None), ask_for, on_progress)
+        status = self._see_through(ask_for(None), ask_for, on_progress)
+        if status.state is State.COMPLETED and self._root.look(local) is None:
+            # It had arrived before, which the node hears only now.
+            raise TransferError(f"{local} had arrived and was moved away since: fetch it again")
+        return status
 
     def _announce(
         self, transaction: TransactionId, announcement: dict[str, Any], timeout_s: float | None
@@ -132,7 +136,7 @@ class Carrier:
             announced = _converted(self._command("files.uplink", announcement, timeout_s), _Announced)
         except (CommandRefusedError, CommandFailedError):
             # It is over for the node, or never began.
-            self._transfers.abandon(transaction)
+            self._forget(transaction)
             raise
         if not announced.transaction:
             return None
@@ -153,7 +157,7 @@ class Carrier:
             size_bytes = os.fstat(stream.fileno()).st_size
         if sha256.hex() not in (entry.sha256 for entry in listing.entries[:1]):
             raise OutputError(f"{local} is there already, and is another file: delete it, or use --replace")
-        return _there(size_bytes)
+        return _there(Role.RECEIVING, size_bytes)
 
     def _sending(self, source: RootedSource, remote: str, priority: int) -> TransactionId:
         """Give the transfer of this file that is under way, or a new one; it waits until the node agrees."""
@@ -176,7 +180,7 @@ class Carrier:
         for status in known.values():
             # What the file on board was before, or what the node has forgotten; or one that just now came to its end.
             if not status.state.final and RootedTarget.named(self._root, status.name).path == local:
-                self._transfers.abandon(status.id)
+                self._forget(status.id)
                 if self._transfers.wait(status.id, _ANSWER_S).state is State.COMPLETED:
                     self._tell("files.cancel", transaction)
                     return status.id
@@ -193,6 +197,11 @@ class Carrier:
             peer_address=self._address,
         )
         return transaction
+
+    def _forget(self, transaction: TransactionId) -> None:
+        # It may be over by now.
+        with suppress(TransferError):
+            self._transfers.abandon(transaction)
 
     def _go_on(self, transaction: TransactionId) -> None:
         if self._transfers.status(transaction).state is State.SUSPENDED:
@@ -269,11 +278,11 @@ def files_of(
         after = page.entries[-1].path if page.entries else after
 
 
-def _there(size_bytes: int) -> TransferStatus:
+def _there(role: Role, size_bytes: int) -> TransferStatus:
     """Give the end of what need not travel."""
     no_transaction = TransactionId(0, 0)
     return TransferStatus(
-        no_transaction, Role.SENDING, State.COMPLETED, size_bytes, size_bytes, 0, reason="it is there already"
+        no_transaction, role, State.COMPLETED, size_bytes, size_bytes, 0, reason="it is there already"
     )
 
 
