@@ -196,11 +196,16 @@ def test_samples_that_do_not_fit_are_told_once(bench: Bench, bus: MemoryBus) -> 
 def test_without_an_archive_it_is_a_history_and_says_so_once(bench: Bench, bus: MemoryBus) -> None:
     telemetry = bench.telemetry(max_bytes=1_000_000, trust=Trust([], None))
     wide = telemetry.declare(WIDE)
-    for at in range(60):
-        wide.samples(np.arange(1_000), np.zeros(1_000, WIDE.dtype))
-        eventually(lambda at=at: newest_number(bus) == 1_000 * (at + 1))  # type: ignore[misc]
+    for count in range(1_000, 61_000, 1_000):
+        measure(bus, wide, 1_000, count)
     assert telemetry.spooled() < 10_000
     assert [each.name for each in events_on_board(bus)] == ["telemetry.history"]
+
+
+def measure(bus: Bus, wide: Recorder, samples: int, number: int) -> None:
+    """Take samples, and wait until the writer has taken the last of them, whose number is given."""
+    wide.samples(np.arange(samples), np.zeros(samples, WIDE.dtype))
+    eventually(lambda: newest_number(bus) == number)
 
 
 def measured(wide: Recorder) -> bool:
@@ -216,9 +221,8 @@ def newest_number(bus: Bus) -> int:
 def test_what_had_to_be_dropped_is_counted_and_the_archive_knows(bench: Bench, bus: MemoryBus) -> None:
     telemetry = bench.telemetry(max_bytes=1_000_000)
     wide = telemetry.declare(WIDE)
-    for at in range(60):
-        wide.samples(np.arange(1_000), np.zeros(1_000, WIDE.dtype))
-        eventually(lambda at=at: newest_number(bus) == 1_000 * (at + 1))  # type: ignore[misc]
+    for count in range(1_000, 61_000, 1_000):
+        measure(bus, wide, 1_000, count)
     telemetry.emit(Severity.ACTIVITY, "test.over", "that was all")
     bench.collector()
     # Reports go with what is measured, once a second at most.
@@ -258,6 +262,20 @@ def test_on_a_full_disk_measuring_goes_on_and_nothing_is_lost_once_there_is_room
     assert bench.numbers("health") == list(range(1, 13))
     names = [each.event.name for each in bench.events()]
     assert names[:2] == ["telemetry.unwritable", "telemetry.written"]
+
+
+def test_what_a_full_disk_cost_is_told_when_there_is_room(bench: Bench, bus: MemoryBus) -> None:
+    telemetry = bench.telemetry(trust=Trust([], None))
+    wide = telemetry.declare(WIDE)
+    with disk_full_beyond(4_096):
+        for count in range(20_000, 260_000, 20_000):
+            measure(bus, wide, 20_000, count)
+    eventually(lambda: "telemetry.written" in {each.name for each in events_on_board(bus)})
+    (event,) = events_on_board(bus, text="telemetry.written")
+    assert event.arguments["lost"] > 100_000
+    eventually(lambda: telemetry.spooled() + event.arguments["lost"] >= 240_000)
+    told = [each.name for each in events_on_board(bus)]
+    assert sorted(told) == ["telemetry.dropped", "telemetry.history", "telemetry.unwritable", "telemetry.written"]
 
 
 def test_a_damaged_spool_is_told_and_a_new_one_begins(bench: Bench, bus: MemoryBus) -> None:

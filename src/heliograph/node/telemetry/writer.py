@@ -125,13 +125,14 @@ class Writer:
             self._fail(error)
             self._keep(fresh)
             return
-        lost = (*self._waiting.losses, *done.dropped)
+        lost = sum(each.count for each in self._waiting.losses)
+        dropped = sum(each.count for each in done.dropped) if self._archived() else 0
         self._waiting.clear()
         self._reported = []
         self._store_events(done.blocks)
         self._publisher.committed(done.blocks)
-        self._recover()
-        self._tell_dropped(sum(each.count for each in lost))
+        self._recover(lost)
+        self._tell_dropped(lost + dropped)
         took_s = (boot_now_ns() - begun_ns) / 1e9
         self._pause_s = min(max(2 * took_s, _LEAST_PAUSE_S), _MOST_PAUSE_S)
 
@@ -167,20 +168,24 @@ class Writer:
             self._failing_since_ns = now_ns
             self._emitter.emit(Severity.WARNING, "telemetry.unwritable", f"samples wait in memory: {error}")
 
-    def _recover(self) -> None:
+    def _recover(self, lost: int) -> None:
         if self._failing_since_ns is None:
             return
         seconds = (boot_now_ns() - self._failing_since_ns) / 1e9
         self._failing_since_ns = None
         self._emitter.emit(
-            Severity.ACTIVITY, "telemetry.written", f"the spool is written again after {seconds:.1f} s", seconds=seconds
+            Severity.ACTIVITY,
+            "telemetry.written",
+            f"the spool is written again after {seconds:.1f} s, for {lost} samples memory had no room",
+            seconds=seconds,
+            lost=lost,
         )
 
     def _tell_dropped(self, samples: int) -> None:
         self._dropped += samples
         now_ns = boot_now_ns()
         told_ns = self._dropped_told_ns
-        if not self._dropped or not self._archived() or (told_ns and now_ns - told_ns < _DROPPED_EVENT_NS):
+        if not self._dropped or (told_ns and now_ns - told_ns < _DROPPED_EVENT_NS):
             return
         self._dropped_told_ns = now_ns
         dropped, self._dropped = self._dropped, 0
