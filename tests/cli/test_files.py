@@ -17,11 +17,19 @@ from typing import Any
 
 import pytest
 
+from heliograph.cli.carrying import _locked as locked
 from heliograph.cli.carrying import told
 from heliograph.cli.downlink import _parsed as downlink_words
 from heliograph.cli.ls import _rows as rows
 from heliograph.cli.uplink import _parsed as uplink_words
-from heliograph.core import HeliographError, OutputError, SettingError, SourceError, SourceNotFoundError
+from heliograph.core import (
+    HeliographError,
+    OutputError,
+    SettingError,
+    SourceError,
+    SourceNotFoundError,
+    TransferError,
+)
 from heliograph.link.cfdp.transaction import Role, State, TransactionId, TransferStatus
 from heliograph.link.keys import PrivateKey
 from heliograph.link.listing import FileEntry
@@ -211,6 +219,19 @@ def test_a_table_of_files_has_the_same_columns_in_every_row() -> None:
     first, second = rows(entries, hashes=True)
     assert list(first) == list(second) == ["kind", "bytes", "modified", "path", "sha256", "note"]
     assert "note" not in rows(entries[:1], hashes=True)[0]
+
+
+def test_two_programs_do_not_move_one_file(tmp_path: Path) -> None:
+    with locked(tmp_path / "state"):
+        with pytest.raises(TransferError, match="another heliograph"), locked(tmp_path / "state"):
+            pass
+    with locked(tmp_path / "state") as folder:
+        assert folder.is_dir()
+
+
+def test_a_state_folder_that_cannot_be_made_is_told() -> None:
+    with pytest.raises(OutputError, match="cannot be written"), locked(Path("/proc/none")):
+        pass
 
 
 def test_the_line_about_a_file_has_no_control_characters() -> None:
