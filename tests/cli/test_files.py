@@ -222,10 +222,10 @@ def test_a_table_of_files_has_the_same_columns_in_every_row() -> None:
 
 
 def test_two_programs_do_not_move_one_file(tmp_path: Path) -> None:
-    with locked(tmp_path / "state"):
-        with pytest.raises(TransferError, match="another heliograph"), locked(tmp_path / "state"):
-            pass
-    with locked(tmp_path / "state") as folder:
+    state = tmp_path / "state"
+    with locked(state), pytest.raises(TransferError, match="another heliograph"), locked(state):
+        pass
+    with locked(state) as folder:
         assert folder.is_dir()
 
 
