@@ -9,10 +9,12 @@ import fcntl
 import os
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
@@ -47,11 +49,8 @@ class Relay:
         holder = self._resources.enter_context(subprocess.Popen([require("unshare"), "--net", "sleep", "3600"]))
         self._resources.callback(holder.kill)
         self._namespace = Path(f"/proc/{holder.pid}/ns/net")
-        deadline_s = time.monotonic() + _TIMEOUT_S
-        while self._namespace.readlink() == Path("/proc/self/ns/net").readlink():
-            if time.monotonic() > deadline_s:
-                raise TimeoutError("the namespace at the far end did not come up")
-            time.sleep(0.01)
+        mine = Path("/proc/self/ns/net").readlink()
+        _wait(lambda: self._namespace.readlink() != mine)
         words = [str(holder.pid), str(self._seed), *map(str, astuple(self._model))]
         command = [sys.executable, "-m", __name__, *words]
         self._process = self._resources.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
@@ -64,6 +63,8 @@ class Relay:
         ):
             for line in (f"addr add {own} peer {other} dev {device}", f"link set {device} up", "link set lo up"):
                 subprocess.run([*at, require("ip"), *line.split()], check=True)
+        # A device that was just set up has no route for a moment.
+        _wait(_reachable)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -113,6 +114,23 @@ def main(far_process: int, seed: int, model: PathModel) -> None:
             for packet in path.arrived(time.monotonic_ns()):
                 if not cut:
                     os.write(destination, packet)
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError("the link between the namespaces did not come up")
+        time.sleep(0.01)
+
+
+def _reachable() -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.sendto(b"", (FAR_ADDRESS, 9))
+        except OSError:
+            return False
+    return True
 
 
 def _open_tun(name: str) -> int:
