@@ -101,8 +101,9 @@ def test_a_root_that_went_away_is_told(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     root = Root(tmp_path / "root")
     (tmp_path / "root").rmdir()
-    with pytest.raises(SourceNotFoundError, match="root is gone"):
-        root.open("a")
+    for use in (lambda: root.open("a"), root.free_bytes):
+        with pytest.raises(SourceNotFoundError, match="root is gone"):
+            use()
 
 
 def test_links_are_not_followed(root: Root, folder: Path) -> None:

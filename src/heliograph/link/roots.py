@@ -86,7 +86,8 @@ class Root:
 
     def free_bytes(self) -> int:
         """Give how much room there is on the root's disk for a program without privileges."""
-        disk = os.statvfs(self._folder)
+        with self.folder(()) as folder:
+            disk = os.fstatvfs(folder)
         return disk.f_bavail * disk.f_frsize
 
     def open_part(self, path: str, label: str) -> BinaryIO:
