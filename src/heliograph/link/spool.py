@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,8 @@ from heliograph.link.telemetry import DROPS_STREAM, EVENTS_STREAM, Range
 _log = logging.getLogger(__name__)
 
 LEAST_BYTES = 1_000_000
+RESERVE_BYTES = 16 * 1024 * 1024
+"""Nothing is spooled while the disk has less."""
 _APPLICATION = 0x48656C53  # "HelS"
 _VERSION = 1
 _ROWS_A_READ = 512
@@ -75,6 +78,7 @@ class Spool:
         if max_bytes < LEAST_BYTES:
             raise SettingError(f"a spool of {max_bytes} bytes is too small: give it {LEAST_BYTES} or more")
         self._max_bytes = max_bytes
+        self._folder = path.parent
         self._appending = threading.Lock()
         self._removals: list[Range] = []
         self._declared: set[str] = set()
@@ -106,6 +110,8 @@ class Spool:
 
         `reported` are the losses that one of the blocks tells of. Raises `OutputError` when nothing was committed.
         """
+        if blocks:
+            self._check_reserve()
         with self._appending:
             removals, self._removals = self._removals, []
             try:
@@ -215,6 +221,17 @@ class Spool:
                 break
             dropped += [Range(*row) for row in gone]
         return dropped
+
+    def _check_reserve(self) -> None:
+        """The last of the disk is for removals, which need some themselves, and for what else the node must write."""
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return  # the commit itself will tell
+        if (free_bytes := disk.f_bavail * disk.f_frsize) < RESERVE_BYTES:
+            raise OutputError(
+                f"the disk of {self._folder} has {free_bytes} bytes left, fewer than {RESERVE_BYTES}: free some room"
+            )
 
     def _count(self, database: sqlite3.Connection) -> None:
         ((newest, samples),) = database.execute("SELECT max(id), sum(count) FROM block")

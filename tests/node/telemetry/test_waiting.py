@@ -62,7 +62,12 @@ def test_beyond_its_memory_the_oldest_samples_go_before_events() -> None:
     assert firsts[-1] == 199_001
     assert waiting.losses == [Range(BOOT, "health", 1, firsts[0] - 1)]
     assert sum(each.size_bytes for each in waiting.blocks) <= 16 * 1024 * 1024
-    waiting.clear()
+    committed: list[int] = []
+    while part := waiting.first():
+        assert sum(each.size_bytes for each in part) < 1024 * 1024 + MESSAGE_BYTES
+        committed += [each.first for each in part if each.stream == "health"]
+        waiting.forget(len(part))
+    assert committed == firsts
     assert (waiting.blocks, waiting.losses) == ([], [])
 
 

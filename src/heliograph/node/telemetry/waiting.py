@@ -10,6 +10,7 @@ from heliograph.node.telemetry.losses import with_loss
 from heliograph.node.telemetry.recorder import Taken
 
 _MOST_BYTES = 16 * 1024 * 1024
+_COMMIT_BYTES = 1024 * 1024
 
 
 class Waiting:
@@ -41,9 +42,20 @@ class Waiting:
             self._lose(block.range)
             size_bytes -= block.size_bytes
 
-    def clear(self) -> None:
-        """Everything is committed."""
-        self.blocks, self.losses = [], []
+    def first(self) -> list[Spooled]:
+        """Give what one commit takes: after an outage of the disk all at once might find no room for ever."""
+        size_bytes, count = 0, 0
+        for block in self.blocks:
+            if size_bytes >= _COMMIT_BYTES:
+                break
+            size_bytes += block.size_bytes
+            count += 1
+        return self.blocks[:count]
+
+    def forget(self, count: int) -> None:
+        """The first blocks are committed, and all losses."""
+        del self.blocks[:count]
+        self.losses = []
 
     def _lose(self, loss: Range) -> None:
         self.losses = with_loss(self.losses, loss)

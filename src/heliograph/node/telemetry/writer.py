@@ -9,7 +9,7 @@ from collections.abc import Callable
 from heliograph.core import OutputError
 from heliograph.link.event import Severity
 from heliograph.link.publisher import Publisher
-from heliograph.link.spool import Spool
+from heliograph.link.spool import Appended, Spool
 from heliograph.link.spooled import Spooled
 from heliograph.link.telemetry import DROPS, EVENTS_STREAM, Range
 from heliograph.node.telemetry.archive import EventArchive
@@ -116,25 +116,36 @@ class Writer:
         if begun_ns < self._retry_ns:
             self._keep(fresh)
             return
-        declarations = [each.stream for each in (*self._recorders, self._drops)]
-        try:
-            done = self._spool.append(
-                self._waiting.blocks, declarations=declarations, lost=self._waiting.losses, reported=self._reported
-            )
-        except OutputError as error:
-            self._fail(error)
-            self._keep(fresh)
-            return
-        lost = sum(each.count for each in self._waiting.losses)
-        dropped = sum(each.count for each in done.dropped) if self._archived() else 0
-        self._waiting.clear()
-        self._reported = []
-        self._store_events(done.blocks)
-        self._publisher.committed(done.blocks)
+        lost = dropped = 0
+        while self._waiting.blocks or self._waiting.losses:
+            try:
+                done = self._append(self._waiting.first())
+            except OutputError as error:
+                self._fail(error)
+                self._keep(fresh)
+                return
+            lost += sum(each.count for each in self._waiting.losses)
+            dropped += sum(each.count for each in done.dropped) if self._archived() else 0
+            self._waiting.forget(len(done.blocks))
+            self._store_events(done.blocks)
+            self._publisher.committed(done.blocks)
         self._recover(lost)
         self._tell_dropped(lost + dropped)
         took_s = (boot_now_ns() - begun_ns) / 1e9
         self._pause_s = min(max(2 * took_s, _LEAST_PAUSE_S), _MOST_PAUSE_S)
+
+    def _append(self, blocks: list[Spooled]) -> Appended:
+        # What is reported goes with the block that tells of it.
+        reported = self._reported if any(each.stream == DROPS.name for each in blocks) else []
+        done = self._spool.append(
+            blocks,
+            declarations=[each.stream for each in (*self._recorders, self._drops)],
+            lost=self._waiting.losses,
+            reported=reported,
+        )
+        if reported:
+            self._reported = []
+        return done
 
     def _keep(self, fresh: list[Spooled]) -> None:
         """What cannot be committed is shown to viewers, and waits in memory as long as there is room."""
