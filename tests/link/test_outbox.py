@@ -283,6 +283,17 @@ def test_a_backlog_keeps_within_its_window_and_takes_no_memory(board: Board) -> 
     assert board.step() is not None
 
 
+def test_messages_are_smaller_where_acknowledgements_do_not_come(board: Board) -> None:
+    """The bus drops what finds no room: on a slow link a large message would never get through."""
+    board.outbox.archive_came()
+    before_bytes = board.outbox.message_bytes
+    for _ in range(5):
+        board.commit()
+        board.now_ns = board.outbox.wake_ns() or 0
+        board.step()
+    assert board.outbox.message_bytes < before_bytes / 4
+
+
 def test_a_sweep_of_a_former_session_changes_nothing(board: Board) -> None:
     board.commit()
     board.outbox.archive_came()

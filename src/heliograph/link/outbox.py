@@ -63,6 +63,11 @@ class Outbox:
         """Whether anybody acknowledges."""
         return self._present
 
+    @property
+    def message_bytes(self) -> int:
+        """How much to join into one message: less where the link is slow."""
+        return min(self._pace.window_bytes // 4, MESSAGE_BYTES)
+
     def archive_came(self) -> None:
         """Begin anew: everything that is not acknowledged goes again, with its declarations."""
         self._session += 1

@@ -174,7 +174,7 @@ class Publisher:
                 found = self._outbox.swept(step, found)
         else:
             found = self._spool.fetch(step.ids)
-        for block in joined(found):
+        for block in joined(found, self._outbox.message_bytes):
             with self._lock:
                 declare = self._outbox.sent(block, _now_ns(), again=isinstance(step, Again))
             if not self._publish(block, declare, Urgency.BACKLOG):

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from heliograph.link.channel import Stream
 from heliograph.link.telemetry import Block, Range
 
+BLOCK_BYTES = 24 * 1024
+"""What a block may hold: the bus drops what finds no room for 0.1 s, and a slow link has little of it."""
 MESSAGE_BYTES = 256 * 1024
-"""What one message of telemetry may hold, so that a live one never waits long behind it."""
+"""What one message of joined blocks may hold on a fast link."""
 _SAME_CLOCK_NS = 1_000_000
 
 
@@ -57,8 +59,8 @@ class Spooled:
         )
 
 
-def joined(pieces: Iterable[Spooled]) -> Iterator[Spooled]:
-    """Make one of those that follow one another in a stream, up to `MESSAGE_BYTES`; every sample stays what it is.
+def joined(pieces: Iterable[Spooled], most_bytes: int = MESSAGE_BYTES) -> Iterator[Spooled]:
+    """Make one of those that follow one another in a stream, up to `most_bytes`; every sample stays what it is.
 
     Without it a slow stream's backlog would be a message for every sample.
     """
@@ -68,7 +70,7 @@ def joined(pieces: Iterable[Spooled]) -> Iterator[Spooled]:
         series = (piece.boot, piece.stream)
         run = runs.setdefault(series, [])
         size_bytes = sizes_bytes.get(series, 0) + piece.size_bytes
-        if run and (size_bytes > MESSAGE_BYTES or not _follows(run, piece)):
+        if run and (size_bytes > most_bytes or not _follows(run, piece)):
             yield _one(run)
             run.clear()
             size_bytes = piece.size_bytes

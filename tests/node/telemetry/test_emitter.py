@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from heliograph.link.event import Event, Severity
-from heliograph.link.spooled import MESSAGE_BYTES
+from heliograph.link.spooled import BLOCK_BYTES
 from heliograph.node.telemetry.emitter import Emitter
 from heliograph.node.telemetry.recorder import Taken
 
@@ -97,7 +97,7 @@ def test_a_message_holds_no_more_than_it_may_and_the_rest_comes_next() -> None:
     found: list[Event] = []
     while taken := made.take():
         assert taken.first == len(found) + 1
-        assert len(taken.rows) < MESSAGE_BYTES + 2_000
+        assert len(taken.rows) < BLOCK_BYTES + 2_000
         found += events(taken)
     assert [int(each.message[:5]) for each in found] == list(range(500))
 

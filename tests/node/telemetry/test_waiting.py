@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.link.spooled import MESSAGE_BYTES
+from heliograph.link.spooled import BLOCK_BYTES
 from heliograph.link.telemetry import EVENTS_STREAM, Range
 from heliograph.node.telemetry.losses import with_loss
 from heliograph.node.telemetry.recorder import Taken
@@ -32,7 +32,7 @@ def test_much_is_cut_into_messages_without_losing_or_changing_a_sample(count: in
     for each in made:
         assert each.first == next_number
         assert np.frombuffer(each.rows, "<i8")[0] == next_number
-        assert each.size_bytes <= MESSAGE_BYTES or each.count == 1
+        assert each.size_bytes <= BLOCK_BYTES or each.count == 1
         next_number += each.count
     assert next_number == count + 1
     assert (made[0].wall_minus_boot_ns, made[0].clock_synchronised) == (5, True)
@@ -59,12 +59,12 @@ def test_beyond_its_memory_the_oldest_samples_go_before_events() -> None:
     waiting.shrink()
     assert waiting.blocks[0].stream == EVENTS_STREAM
     firsts = [each.first for each in waiting.blocks[1:]]
-    assert firsts[-1] == 199_001
+    assert waiting.blocks[-1].first + waiting.blocks[-1].count == 200_001
     assert waiting.losses == [Range(BOOT, "health", 1, firsts[0] - 1)]
     assert sum(each.size_bytes for each in waiting.blocks) <= 16 * 1024 * 1024
     committed: list[int] = []
     while part := waiting.first():
-        assert sum(each.size_bytes for each in part) < 1024 * 1024 + MESSAGE_BYTES
+        assert sum(each.size_bytes for each in part) < 1024 * 1024 + BLOCK_BYTES
         committed += [each.first for each in part if each.stream == "health"]
         waiting.forget(len(part))
     assert committed == firsts

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from heliograph.link.event import Event, Severity
-from heliograph.link.spooled import MESSAGE_BYTES
+from heliograph.link.spooled import BLOCK_BYTES
 from heliograph.node.telemetry.clock import boot_now_ns
 from heliograph.node.telemetry.recorder import Taken
 
@@ -53,11 +53,11 @@ class Emitter:
         self._wake()
 
     def take(self) -> Taken | None:
-        """Give events in as many bytes as a message may have; `lost` come after the last of those that wait."""
+        """Give events in as many bytes as a block may have; `lost` come after the last of those that wait."""
         with self._lock:
             taken: list[tuple[int, bytes]] = []
             size_bytes = 0
-            while self._waiting and size_bytes < MESSAGE_BYTES:
+            while self._waiting and size_bytes < BLOCK_BYTES:
                 taken.append(self._waiting.popleft())
                 size_bytes += len(taken[-1][1])
             lost = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heliograph.link.spooled import MESSAGE_BYTES, Spooled
+from heliograph.link.spooled import BLOCK_BYTES, Spooled
 from heliograph.link.telemetry import DROPS_STREAM, EVENTS_STREAM, Range
 from heliograph.node.telemetry.losses import with_loss
 from heliograph.node.telemetry.recorder import Taken
@@ -62,11 +62,11 @@ class Waiting:
 
 
 def _pieces(taken: Taken, *, divisible: bool) -> Iterator[tuple[int, int, bytes, bytes]]:
-    """First number, count, times and rows of blocks of which each fits into a message; lists of events do already."""
+    """First number, count, times and rows of blocks of at most `BLOCK_BYTES`; lists of events are no longer already."""
     if not taken.count:
         return
     row_bytes = len(taken.rows) // taken.count
-    step = max(MESSAGE_BYTES // (row_bytes + 8), 1) if divisible else taken.count
+    step = max(BLOCK_BYTES // (row_bytes + 8), 1) if divisible else taken.count
     for at in range(0, taken.count, step):
         count = min(step, taken.count - at)
         times = taken.times[8 * at : 8 * (at + count)]
