@@ -1,5 +1,6 @@
 """What is loaded when: a machine that only serves a camera has no OpenCV and no GenApi."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -74,3 +75,19 @@ def test_everything_that_is_installed_is_pinned() -> None:
 def requirement_name(requirement: str) -> str:
     end = next((index for index, letter in enumerate(requirement) if letter in "[=<>~!; "), len(requirement))
     return requirement[:end].lower().replace("_", "-")
+
+
+def test_only_one_module_knows_what_carries_the_link() -> None:
+    """The rest speaks to `link.bus`: architecture page, "Packages"."""
+    package = ROOT / "src" / "heliograph"
+    importers = [
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"^\s*(import zenoh|from zenoh)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert importers == ["link/zenoh.py"]
+
+
+def test_a_node_loads_only_what_it_has() -> None:
+    loaded = python("import heliograph.node.program, sys; print(*sys.modules)").split()
+    assert not {"cv2", "genicam", "pymavlink", "serial", "skimage", "heliograph.sim.flight", "starlette"} & set(loaded)
