@@ -127,6 +127,11 @@ class Pair:
         """Tell whether a transfer is over at both ends."""
         return all(state.final for state in self.states(id))
 
+    def settled(self, id: TransactionId) -> bool:
+        """Tell whether each end knows that a transfer is over at the other."""
+        entries = (self.sender.entity.entry(id), self.receiver.entity.entry(id))
+        return all(entry is not None and entry.closed for entry in entries)
+
     def run(self, until: Callable[[], bool], longest_s: float) -> float:
         """Let time pass until something is so, or so much has passed; gives how much has, in seconds."""
         start_ns = self.now_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import tempfile
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliograph.link.cfdp.transaction import State, TransactionId
+from heliograph.link.cfdp.entry import Entry
+from heliograph.link.cfdp.extents import Extents
+from heliograph.link.cfdp.files import FileTarget, Identity
+from heliograph.link.cfdp.pdu import ChecksumType
+from heliograph.link.cfdp.transaction import Role, State, TransactionId
 from heliograph.sim.net import PathModel
 from heliograph.testing.transfers import Pair
 
@@ -77,7 +82,8 @@ def test_the_same_file_arrives_whatever_happens(
         for end in (pair.sender, pair.receiver):
             if not end.entity.status(id).state.final:
                 end.entity.resume(id)
-        pair.run(lambda: pair.over(id), 600)
+        pair.run(lambda: pair.settled(id), 600)
+        assert pair.settled(id)
         assert pair.states(id) == DONE
         assert pair.copy(id).read_bytes() == data
         assert [file.name for file in Path(folder).iterdir() if file.name.endswith(".part")] == []
@@ -102,7 +108,8 @@ def test_cancelled_at_one_end_it_ends_at_both_and_nothing_stays(
         if killed:
             side.kill()
             side.start()
-        pair.run(lambda: pair.over(id), 600)
+        pair.run(lambda: pair.settled(id), 600)
+        assert pair.settled(id)
         # Whole at the receiver before it heard: then it is whole.
         if pair.states(id) != DONE:
             assert pair.states(id) == (State.CANCELLED, State.CANCELLED)
@@ -148,3 +155,44 @@ def test_after_an_outage_data_flows_at_once_and_little_is_said_during_it(tmp_pat
         assert took_s < 3.6
         pair.run(lambda: pair.over(id), 60)
         assert pair.states(id) == DONE
+
+
+def test_beyond_four_gigabytes_offsets_are_long(tmp_path: Path) -> None:
+    size_bytes, there = 5 << 30, (5 << 30) - 100_000
+    with pair_over(tmp_path, PathModel(MS, MS)) as pair:
+        source = tmp_path / "source"
+        with source.open("wb") as file:
+            file.truncate(size_bytes)
+            file.seek(there)
+            file.write(random.Random(1).randbytes(100_000))
+        with source.open("rb", buffering=0) as raw:
+            identity = Identity.of(raw)
+        # All but the end is at the receiver: that is what a restart near the end looks like.
+        (tmp_path / ".copy.part").touch()
+        os.truncate(tmp_path / ".copy.part", there)
+        extents = Extents()
+        extents.add(0, there)
+        id, none = TransactionId(1, 1), ChecksumType.NULL_CHECKSUM
+        name = FileTarget(tmp_path / "copy").name
+        pair.receiver.write(
+            Entry(id, Role.RECEIVING, 1, name, "copy", size_bytes, checksum=none, extents=extents.pack())
+        )
+        pair.sender.write(
+            Entry(
+                id,
+                Role.SENDING,
+                2,
+                str(source),
+                "copy",
+                size_bytes,
+                checksum=none,
+                identity=identity,
+                address=pair.receiver.address,
+            )
+        )
+        pair.run(lambda: pair.over(id), 20)
+        assert pair.states(id) == DONE
+        assert pair.bytes_sent < 120_000
+        with source.open("rb") as sent, (tmp_path / "copy").open("rb") as copy:
+            assert sent.seek(there) == copy.seek(there)
+            assert copy.read() == sent.read()

@@ -10,6 +10,7 @@ from heliograph.link.cfdp.contact import Probe, Report, decode_contact, is_conta
 from heliograph.link.cfdp.entry import Entry
 from heliograph.link.cfdp.files import Source, Target
 from heliograph.link.cfdp.pdu import (
+    LARGE_BYTES,
     Ack,
     Directive,
     Eof,
@@ -67,7 +68,8 @@ class Entity:
 
     def receive(self, entry: Entry, target: Target) -> None:
         """Take on a file to receive, new or from the journal."""
-        self._add(Receiving(entry, target))
+        header = Header(entry.id, self.entity, large=entry.size_bytes >= LARGE_BYTES)
+        self._add(Receiving(entry, target, header))
 
     def receive_datagram(self, datagram: bytes | memoryview, address: Address, now_ns: int) -> None:
         """Take a datagram; raises `RemoteProtocolError` for one that breaks the protocol."""
@@ -75,9 +77,9 @@ class Entity:
             self._take_contact(decode_contact(datagram), address, now_ns)
             return
         header, pdu = decode(datagram)
-        if header.to_sender:
+        if header.to_sender and header.id.entity == self.entity:
             self._take_to_sender(header, pdu, address)
-        elif header.destination == self.entity:
+        elif not header.to_sender and header.destination == self.entity:
             self._take_to_receiver(header, pdu, address, now_ns, len(datagram))
 
     def datagrams_to_send(self, now_ns: int) -> list[tuple[bytes, Address]]:
@@ -267,11 +269,11 @@ class Entity:
 
     def _take_to_sender(self, header: Header, pdu: Pdu, address: Address) -> None:
         transfer = self._transfers.get(header.id)
-        if header.id.entity == self.entity and isinstance(pdu, Finished) and (transfer is None or transfer.over):
+        if isinstance(pdu, Finished) and (transfer is None or transfer.over):
             # It did not hear that it may forget it.
             ack = Ack(Directive.FINISHED_PDU, pdu.condition, active=False)
             self._out.append((encode(header.other_way, ack), address))
-        elif isinstance(transfer, Sending):
+        elif isinstance(transfer, Sending) and header.destination == transfer.entry.peer:
             self._hear(self._peers[transfer.entry.peer], address)
             transfer.take(pdu)
 

@@ -14,7 +14,6 @@ from heliograph.link.cfdp.files import Target
 from heliograph.link.cfdp.holes import NEVER_NS, Holes
 from heliograph.link.cfdp.part import NO_ROOM, Part
 from heliograph.link.cfdp.pdu import (
-    LARGE_BYTES,
     Ack,
     ChecksumType,
     Condition,
@@ -51,9 +50,9 @@ class _Phase(Enum):
 class Receiving:
     """Receives one file."""
 
-    def __init__(self, entry: Entry, target: Target, header: Header | None = None) -> None:
+    def __init__(self, entry: Entry, target: Target, header: Header) -> None:
         self.entry = entry
-        self.header = header or Header(entry.id, entry.peer, large=entry.size_bytes >= LARGE_BYTES)
+        self.header = header
         self.held = False
         """Whether the sender holds it."""
         self.actions: list[Action] = []
@@ -132,7 +131,12 @@ class Receiving:
                     self._take_data(pdu, now_ns, round_trip_ns)
             case Eof() if self._phase in (_Phase.FINISHED, _Phase.OVER):
                 # It did not hear what was said.
-                self._said += (Ack(Directive.EOF_PDU, pdu.condition, active=False), self._finished)
+                # One that would cancel a whole file is not acknowledged as such: it is the first one that is.
+                whole = self.entry.state is State.COMPLETED
+                condition = Condition.NO_ERROR if whole else pdu.condition
+                self._said += (Ack(Directive.EOF_PDU, condition, active=False), self._finished)
+            case Eof() if self._phase is _Phase.CLOSING or self._naming:
+                pass  # it comes again, and hears then how this ended
             case Prompt() if self._phase is _Phase.OVER:
                 self._said.append(self._finished)
             case Eof() if pdu.condition is not Condition.NO_ERROR:
@@ -254,13 +258,13 @@ class Receiving:
 
     def cancel(self, state: State, reason: str) -> None:
         """End it, and have the sender know; too late while the file gets its final name."""
-        if self._phase is not _Phase.COMMITTING or self.full:
+        if not self._naming:
             self.actions.append(Discard(self.entry))
             self._finish(state, reason)
 
     def abandon(self) -> None:
         """End it without a word; too late while the file gets its final name."""
-        if self._phase is not _Phase.COMMITTING or self.full:
+        if not self._naming:
             self.entry = replace(self.entry, closed=True)
             self.cancel(State.ABANDONED, "abandoned at this end")
             self._phase = _Phase.OVER
@@ -277,6 +281,11 @@ class Receiving:
             case State.FAILED:
                 return Finished(Condition.FILESTORE_REJECTION, complete=False, retained=False)
         return Finished(Condition.CANCEL_REQUEST_RECEIVED, complete=False, retained=False)
+
+    @property
+    def _naming(self) -> bool:
+        """Whether the file may have its final name by now."""
+        return self._phase is _Phase.COMMITTING and not self.full
 
     @property
     def _scope_bytes(self) -> int:

@@ -68,13 +68,14 @@ class Runner:
             thread.start()
 
     def stop(self) -> None:
-        """End both threads, the disk's after what it was given."""
+        """End both threads, the disk's after what it was given; once."""
+        if self._stopping:
+            return
+        self._stopping = True
         for thread, wake in zip(self._threads, (self._wake_engine, self._wake_disk), strict=True):
-            self._stopping = True
             if thread.is_alive():
                 wake()
                 thread.join()
-            # The disk's thread goes on until there is nothing more for it to do.
         os.close(self._wake)
 
     def call(self, function: Callable[[], T]) -> T:
@@ -169,10 +170,12 @@ class Runner:
         self._wake_disk()
 
     def _tell_of(self, changed: Changed) -> None:
+        if self._entity.entry(changed.id) is None:
+            return  # forgotten meanwhile
         try:
             self._tell(self._entity.status(changed.id))
-        except TransferError:
-            _log.debug("transfer %s is forgotten", changed.id)
+        except Exception:
+            _log.exception("whoever wants to know of transfers failed to hear of %s", changed.id)
 
     def _run_disk(self) -> None:
         while True:

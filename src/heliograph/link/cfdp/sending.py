@@ -31,6 +31,7 @@ from heliograph.link.cfdp.repeats import Repeats
 from heliograph.link.cfdp.transaction import State, TransactionId
 
 NEVER_NS = 1 << 62
+_REPLACED = "another file has its name now: send that one anew"
 _CHANGED = "the file changed while it was being sent: send it again"
 
 
@@ -254,8 +255,10 @@ class Sending:
         try:
             if self._file is None:
                 self._file = self._source.open()
-            if Identity.of(self._file) != self.entry.identity:
-                self.cancel(State.FAILED, _CHANGED)
+            identity = Identity.of(self._file)
+            if identity != self.entry.identity:
+                replaced = self.entry.identity is not None and identity.inode != self.entry.identity.inode
+                self.cancel(State.FAILED, _REPLACED if replaced else _CHANGED)
                 return None
             self._file.seek(start)
             data = self._file.read(length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 import threading
@@ -20,6 +21,8 @@ from heliograph.link.cfdp.files import FileSource, FileTarget, Identity, Source,
 from heliograph.link.cfdp.journal import Journal
 from heliograph.link.cfdp.runner import Runner
 from heliograph.link.cfdp.transaction import Offer, Role, TransactionId, TransferStatus
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -82,10 +85,14 @@ class Transfers:
     def start(self) -> Self:
         """Begin, and go on with what the journal has."""
         for entry in self._journal.entries():
-            if entry.role is Role.SENDING:
-                self._entity.send(entry, self._sources(entry.name))
-            else:
-                self._entity.receive(entry, self._targets(entry.name))
+            try:
+                if entry.role is Role.SENDING:
+                    self._entity.send(entry, self._sources(entry.name))
+                else:
+                    self._entity.receive(entry, self._targets(entry.name))
+            except HeliographError as error:
+                _log.warning("transfer %s of %s waits for the next start: %s", entry.id, entry.name, error)
+                continue
             self._tell(self._entity.status(entry.id))
         self._runner.start()
         return self
