@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -12,10 +13,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heliograph.core import RemoteProtocolError
+from heliograph.link.cfdp.contact import Probe, Report
 from heliograph.link.cfdp.entry import Entry
 from heliograph.link.cfdp.extents import Extents
 from heliograph.link.cfdp.files import FileTarget, Identity
-from heliograph.link.cfdp.pdu import ChecksumType
+from heliograph.link.cfdp.pdu import (
+    Ack,
+    ChecksumType,
+    Directive,
+    Eof,
+    FileData,
+    Finished,
+    Header,
+    KeepAlive,
+    Metadata,
+    Nak,
+    Pdu,
+    Prompt,
+    encode,
+)
 from heliograph.link.cfdp.transaction import Role, State, TransactionId
 from heliograph.sim.net import PathModel
 from heliograph.testing.transfers import Pair
@@ -196,3 +213,39 @@ def test_beyond_four_gigabytes_offsets_are_long(tmp_path: Path) -> None:
         with source.open("rb") as sent, (tmp_path / "copy").open("rb") as copy:
             assert sent.seek(there) == copy.seek(there)
             assert copy.read() == sent.read()
+
+
+HEADERS = [Header(TransactionId(1, 1), 2, to_sender) for to_sender in (False, True)]
+PDUS: list[Pdu] = [
+    Nak(0, 1 << 30, ((0, 0), (5, 3), (90_000, 1 << 31))),
+    KeepAlive(1 << 31),
+    Ack(Directive.EOF_PDU),
+    Ack(Directive.FINISHED_PDU),
+    FileData(1 << 31, b"x"),
+    Metadata(50, "a", "b"),
+    Eof(3, 1_000),
+    Prompt(),
+    Finished(),
+]
+GOOD = [encode(header, pdu) for header in HEADERS for pdu in PDUS]
+GOOD += [Probe(1, 2, 3).pack(), Report(2, 1 << 60, 1 << 50, 1 << 60, 5, 6).pack()]
+flipped = st.builds(
+    lambda datagram, at, bit: bytes(octet ^ (bit if place == at else 0) for place, octet in enumerate(datagram)),
+    st.sampled_from(GOOD),
+    st.integers(0, 60),
+    st.sampled_from([0] + [1 << place for place in range(8)]),
+)
+
+
+@fewer
+@given(st.lists(st.one_of(flipped, st.binary(max_size=60)), max_size=60))
+def test_hostile_datagrams_are_refused_and_break_nothing(hostile: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder, Pair(Path(folder), PathModel(MS, MS), 1, 1e6) as pair:
+        id = pair.send(bytes(50_000))
+        for datagram in hostile:
+            for end in (pair.sender, pair.receiver):
+                with contextlib.suppress(RemoteProtocolError):
+                    end.entity.receive_datagram(datagram, ("stranger", 9), pair.now_ns)
+            pair.run(lambda: pair.over(id), 0.01)
+        pair.run(lambda: pair.over(id), 1)
+        assert len(pair.statuses(id)) == 2

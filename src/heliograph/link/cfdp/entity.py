@@ -291,7 +291,7 @@ class Entity:
 
     def _take_stranger(self, header: Header, pdu: Pdu, address: Address) -> Receiving | None:
         """Decide on a transfer that nobody announced."""
-        if self._accept is None or not header.acknowledged:
+        if self._accept is None or not header.acknowledged or header.id.entity == self.entity:
             return None
         if isinstance(pdu, Eof):
             self._out.append((encode(header.other_way, Nak(0, 0, ((0, 0),))), address))
