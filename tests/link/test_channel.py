@@ -82,3 +82,12 @@ def test_the_schema_changes_with_anything_and_with_nothing_else() -> None:
     assert again == stream
     # A node that was brought up to date must not name a declaration anew: archives know it by this name.
     assert again.schema == stream.schema == "5166c7b67e2022e6"
+
+
+def test_a_declaration_keeps_its_name_on_its_way_though_its_numbers_were_written_whole() -> None:
+    limits = Limits(warning_low=0, warning_high=80)
+    stream = Stream(name="health", channels=(Channel(name="temperature", limits=limits),), stale_after_s=5)
+    for _ in range(2):
+        came = msgspec.msgpack.decode(msgspec.msgpack.encode(stream), type=Stream)
+        assert came.schema == stream.schema
+        stream = came

@@ -78,11 +78,25 @@ def test_what_is_urgent_is_seen_without_unpacking_the_rest() -> None:
         Stream(name="health", channels=(Channel(name="x", type="text", size_bytes=10**18),)),
         Stream(name="health", channels=(Channel(name="x", type="int64"),)),
         Stream(name="other", channels=HEALTH.channels),
+        # As large as the rows of the block; half a million would be seconds of work.
+        Stream(name="health", channels=tuple(Channel(name=f"x{at}", type="uint8") for at in range(8_000))),
     ],
-    ids=["no channel", "unknown type", "name twice", "negative", "wide", "absurd", "other size", "other stream"],
+    ids=[
+        "no channel",
+        "unknown type",
+        "name twice",
+        "negative",
+        "wide",
+        "absurd",
+        "other size",
+        "other stream",
+        "many",
+    ],
 )
 def test_a_declaration_that_does_not_fit_is_refused(stream: Stream) -> None:
     block = msgspec.structs.replace(taken(), schema=stream.schema)
+    if len(stream.channels) == 8_000:
+        block = msgspec.structs.replace(block, rows=bytes(8_000 * block.count))
     with pytest.raises(RemoteProtocolError):
         samples_of(block, stream)
 

@@ -72,8 +72,13 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
 
     @cached_property
     def schema(self) -> str:
-        """Name of this declaration: 16 hexadecimal digits that change with anything in it."""
-        return hashlib.sha256(msgspec.msgpack.encode(self)).hexdigest()[:16]
+        """Name of this declaration: 16 hexadecimal digits that change with anything in it.
+
+        Raises `ValueError` for one that cannot travel, such as a name that is no text.
+        """
+        # As it arrives at the other end, where a limit of 80 is one of 80.0.
+        arrived = msgspec.msgpack.decode(msgspec.msgpack.encode(self), type=Stream)
+        return hashlib.sha256(msgspec.msgpack.encode(arrived)).hexdigest()[:16]
 
     def pack(self, samples: list[tuple[Value, ...]]) -> np.ndarray[Any, np.dtype[Any]]:
         """Give samples as an array of `dtype`, shape (samples,). Raises `ValueError` for a value that does not fit."""

@@ -16,11 +16,12 @@ from heliograph.link.message import Message, decode
 from heliograph.link.telemetry import EVENTS_STREAM, Block
 from heliograph.link.topic import BLOCKS, topic
 
-# Seventy years are 2.2e18 ns: the sum of two times below this stays within 63 bits.
-_FAR_NS = 2**62
+FAR_NS = 2**62
+"""No time is beyond it, 146 years: so that the sum of two stays within 63 bits."""
 _MOST_SAMPLES = 1_000_000
 _WIDEST_ROW_BYTES = 65_536
 _LONGEST_NAME = 200
+_MOST_CHANNELS = 1_000
 HIGHEST_NUMBER = 2**40 - 1
 """Of a sample: so that the number of a series and that of a sample fit in 63 bits together."""
 
@@ -102,7 +103,7 @@ def check_claims(block: Block) -> None:
     if len(block.times) != 8 * block.count:
         raise RemoteProtocolError(f"a block of {block.node} has {len(block.times)} bytes of {block.count} times")
     times_ns = np.frombuffer(block.times, "<i8")
-    if times_ns.min() < 0 or times_ns.max() > _FAR_NS or not -_FAR_NS < block.wall_minus_boot_ns < _FAR_NS:
+    if times_ns.min() < 0 or times_ns.max() > FAR_NS or not -FAR_NS < block.wall_minus_boot_ns < FAR_NS:
         raise RemoteProtocolError(f"a block of {block.node} has times out of this world")
 
 
@@ -111,6 +112,8 @@ def row_bytes(block: Block, stream: Stream) -> int:
 
     Raises `RemoteProtocolError` where the two do not fit.
     """
+    if len(stream.channels) > _MOST_CHANNELS:
+        raise RemoteProtocolError(f"the declaration of {block.stream!r} has {len(stream.channels)} channels")
     try:
         size_bytes = stream.dtype.itemsize
     except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
@@ -156,7 +159,7 @@ def events_of(block: Block) -> list[ArchivedEvent]:
         raise RemoteProtocolError(f"a block of events of {block.node} holds none ({error})") from error
     if block.stream != EVENTS_STREAM or len(events) != block.count:
         raise RemoteProtocolError(f"a block of {block.node} claims {block.count} events and has {len(events)}")
-    if not all(0 <= event.boot_time_ns < _FAR_NS for event in events):
+    if not all(0 <= event.boot_time_ns < FAR_NS for event in events):
         raise RemoteProtocolError(f"an event of {block.node} has a time out of this world")
     return [
         ArchivedEvent(

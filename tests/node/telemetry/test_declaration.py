@@ -41,6 +41,15 @@ VOLTS = Channel(name="volts")
             Stream(name="power", channels=(Channel(name="a", limits=Limits(warning_high=5, alarm_high=4)),)),
             "must rise",
         ),
+        (
+            Stream(
+                name="power", channels=tuple(Channel(name=str(at), type="text", size_bytes=4096) for at in range(7))
+            ),
+            "28672 bytes, at most 24576",
+        ),
+        (Stream(name="power", channels=(Channel(name="a\udcff"),)), "cannot be told to anybody"),
+        (Stream(name="power", channels=(Channel(name="a", unit="\udcff"),)), "cannot be told to anybody"),
+        (Stream(name="power", channels=(VOLTS,), stale_after_s="soon"), "cannot be told to anybody"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(stream: Stream, reason: str) -> None:

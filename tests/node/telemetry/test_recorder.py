@@ -49,7 +49,7 @@ every_values = st.tuples(
 )
 
 
-@given(st.lists(st.tuples(every_values, st.integers(0, 2**62)), min_size=1, max_size=8))
+@given(st.lists(st.tuples(every_values, st.integers(0, 2**62 - 1)), min_size=1, max_size=8))
 def test_samples_are_packed_as_the_stream_packs_them(samples: list[tuple[tuple[object, ...], int]]) -> None:
     recorder = Source(EVERY_TYPE).recorder
     for values, time_ns in samples:
@@ -157,3 +157,22 @@ def test_several_threads_lose_nothing() -> None:
     if found := source.recorder.take():
         taken += np.frombuffer(found.rows).tolist()
     assert sorted(taken) == [10_000 * at + value for at in range(4) for value in range(5_000)]
+
+
+@pytest.mark.parametrize("time_ns", [-1, 2**62, 2**63, float("nan"), float("inf"), "now"])
+def test_a_time_that_cannot_be_is_a_misfit_and_takes_no_other_sample_along(time_ns: int) -> None:
+    source = Source()
+    source.recorder.sample((1.0,), time_ns)
+    source.recorder.sample((2.0,), 5)
+    assert len(source.misfits) == 1
+    taken = source.recorder.take()
+    assert taken is not None
+    assert (taken.first, taken.count, np.frombuffer(taken.times, "<i8").tolist()) == (1, 1, [5])
+
+
+@pytest.mark.parametrize("time_ns", [np.int64(-1), np.int64(2**62), np.float64(1.0), np.uint64(2**63)])
+def test_many_times_that_cannot_be_are_refused(time_ns: np.generic) -> None:
+    source = Source()
+    with pytest.raises(SettingError, match="times are int64"):
+        source.recorder.samples(np.array([time_ns]), ONE.pack([(1.0,)]))
+    assert source.recorder.take() is None

@@ -6,6 +6,7 @@ import re
 
 from heliograph.core import SettingError
 from heliograph.link.channel import TYPES, Channel, Stream
+from heliograph.link.spooled import BLOCK_BYTES
 from heliograph.link.telemetry import DROPS_STREAM, EVENTS_STREAM
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -33,6 +34,14 @@ def check_declaration(stream: Stream) -> None:
     for channel in stream.channels:
         if reason := _objection(channel):
             raise SettingError(f"stream {stream.name!r}, channel {channel.name!r}: {reason}")
+    try:
+        size_bytes, _ = stream.dtype.itemsize, stream.schema
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"stream {stream.name!r}: it cannot be told to anybody ({error})") from error
+    if size_bytes > BLOCK_BYTES:
+        raise SettingError(
+            f"stream {stream.name!r}: a sample has {size_bytes} bytes, at most {BLOCK_BYTES} are possible"
+        )
 
 
 def _objection(channel: Channel) -> str | None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from heliograph.core import SettingError
 from heliograph.link.channel import Stream, Value, pack_text
+from heliograph.link.intake import FAR_NS
 from heliograph.link.spooled import MESSAGE_BYTES
 
 _CODES = {"float64": "d", "float32": "f", "int64": "q", "int32": "i", "uint8": "B", "bool": "?"}
@@ -37,7 +38,8 @@ class Taken:
 class StreamRecorder:
     """The `Recorder` of one stream; `wake` is called for the first sample after each `take`, `hurry` when many wait.
 
-    A sample whose values do not fit the channels is not taken, and told to `misfit`: a source's slip must not end it.
+    A sample whose values do not fit the channels, or whose time cannot be, is not taken, and told to `misfit`: a
+    source's slip must not end it, and an archive refuses the block of a time that cannot be.
     """
 
     def __init__(
@@ -66,11 +68,10 @@ class StreamRecorder:
 
     def sample(self, values: tuple[Value, ...], boot_time_ns: int | None = None) -> None:
         """Take one sample, in the order of the stream's channels; of now unless a time is given."""
-        if boot_time_ns is None:
-            boot_time_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         try:
+            time_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) if boot_time_ns is None else _checked(boot_time_ns)
             row = self._pack(*(values if not self._texts else self._with_texts(values)))
-        except (struct.error, OverflowError, TypeError) as error:
+        except (struct.error, OverflowError, TypeError, ValueError) as error:
             self._misfit(self.stream, str(error))
             return
         with self._lock:
@@ -78,7 +79,7 @@ class StreamRecorder:
             if waiting >= self._room:
                 self._lost += 1
                 return
-            self._times.append(boot_time_ns)
+            self._times.append(time_ns)
             self._rows += row
         if not waiting:
             self._wake()
@@ -92,12 +93,16 @@ class StreamRecorder:
                 f"stream {self.stream.name!r}: give times of shape (n,) and rows of its dtype, shape (n,);"
                 f" these are {boot_times_ns.shape}, and {rows.dtype} of shape {rows.shape}"
             )
+        if boot_times_ns.dtype != np.int64 or (
+            len(rows) and not 0 <= boot_times_ns.min() <= boot_times_ns.max() < FAR_NS
+        ):
+            raise SettingError(f"stream {self.stream.name!r}: times are int64, CLOCK_BOOTTIME in nanoseconds")
         with self._lock:
             waiting = len(self._times)
             # Once some are lost, the numbers of those that follow are lost with them until the writer comes.
             room = 0 if self._lost else self._room - waiting
             kept = min(len(rows), room)
-            self._times.frombytes(np.ascontiguousarray(boot_times_ns[:kept], np.int64).tobytes())
+            self._times.frombytes(boot_times_ns[:kept].tobytes())
             self._rows += rows[:kept].tobytes()
             self._lost += len(rows) - kept
         if len(rows):
@@ -118,3 +123,9 @@ class StreamRecorder:
 
     def _with_texts(self, values: tuple[Value, ...]) -> list[Value | bytes]:
         return [pack_text(each, self._texts[at]) if at in self._texts else each for at, each in enumerate(values)]
+
+
+def _checked(boot_time_ns: int) -> int:
+    if not 0 <= (time_ns := int(boot_time_ns)) < FAR_NS:
+        raise ValueError(f"{time_ns} is no time of CLOCK_BOOTTIME in nanoseconds")
+    return time_ns
