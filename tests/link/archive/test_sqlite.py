@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from heliograph.core import OutputError, SourceError, SourceNotFoundError
 from heliograph.link.archive import Gap, SqliteArchive
+from heliograph.link.archive.retrieval import gaps_of
 from heliograph.link.channel import Channel, Stream
 from heliograph.link.event import Severity
 from heliograph.link.telemetry import DROPS, Block
@@ -101,6 +104,28 @@ def test_gaps_are_those_below_the_highest(archive: SqliteArchive) -> None:
 def drops_block(first: int, *ranges: tuple[str, str, int, int]) -> Block:
     """Give what the spool says it had to drop: (boot, stream, first, count)."""
     return block_of(first, len(ranges), DROPS, rows=DROPS.pack(list(ranges)).tobytes())
+
+
+@given(st.lists(st.integers(1, 4), max_size=9), st.lists(st.integers(1, 4), max_size=9))
+def test_gaps_are_what_is_neither_here_nor_there(held_steps: list[int], lost_steps: list[int]) -> None:
+    held, lost = _ranges(held_steps), _ranges(lost_steps)
+    here, dropped = ({number for first, last in ranges for number in range(first, last + 1)} for ranges in (held, lost))
+    told = {number: gap.dropped for gap in gaps_of(held, lost) for number in range(gap.first, gap.last + 1)}
+    assert told == {n: n in dropped for n in range(1, max(here | dropped, default=0) + 1) if n not in here}
+
+
+def _ranges(steps: list[int]) -> list[tuple[int, int]]:
+    """Make every second step a range."""
+    ends = list(accumulate(steps))
+    return list(zip([end + 1 for end in ends[::2]], ends[1::2], strict=False))
+
+
+def test_gaps_of_a_node_that_dropped_thousands_of_times_are_found_at_once() -> None:
+    held = [(each, each) for each in range(1, 100_000, 4)]
+    lost = [(each, each) for each in range(3, 100_000, 4)]
+    begun_s = time.monotonic()
+    assert len(gaps_of(held, lost)) == 3 * 25_000 - 1
+    assert time.monotonic() - begun_s < 10, "each with each would be minutes"
 
 
 def test_what_the_node_says_it_dropped_is_a_known_gap(archive: SqliteArchive) -> None:

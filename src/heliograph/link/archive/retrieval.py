@@ -68,12 +68,16 @@ def gaps_of(held: Sequence[tuple[int, int]], lost: Sequence[tuple[int, int]]) ->
     """
     highest = max((last for _, last in (*held, *lost)), default=0)
     gaps = []
+    next_lost = 0
     for (_, before), (after, _) in pairwise([(0, 0), *held, (highest + 1, highest + 1)]):
         at = before + 1
-        for first, last in lost:
-            begin, end = max(at, first), min(after - 1, last)
+        while next_lost < len(lost) and lost[next_lost][0] < after:
+            begin, end = max(at, lost[next_lost][0]), min(after - 1, lost[next_lost][1])
             if begin <= end:
                 gaps += [Gap(at, begin - 1), Gap(begin, end, dropped=True)]
                 at = end + 1
+            if lost[next_lost][1] >= after:
+                break  # it may go on behind what is held
+            next_lost += 1
         gaps.append(Gap(at, after - 1))
     return [gap for gap in gaps if gap.count > 0]

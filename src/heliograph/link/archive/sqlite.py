@@ -115,21 +115,22 @@ class SqliteArchive:
 
     def newest(self, node: str) -> list[Samples]:
         """Give the newest sample of each stream: by the clock of the ground where an archive measured it."""
-        best: dict[str, tuple[int, Samples]] = {}
         with self._reading() as db:
-            held = db.execute(
-                "SELECT series, max(last) FROM held JOIN series ON series.id = series"
-                " WHERE node = ? AND stream != ? GROUP BY series",
+            # SQLite takes the other columns from the row that has the maximum.
+            found = db.execute(
+                "SELECT series.id, sample.id, max(coalesce(boot_time_ns + ground_minus_boot_ns, wall_time_ns))"
+                " FROM (SELECT series, max(last) AS last FROM held GROUP BY series)"
+                " JOIN series ON series.id = series JOIN sample ON sample.id = (series << 40) + last"
+                " LEFT JOIN run USING (node, boot) WHERE node = ? AND stream != ? GROUP BY stream ORDER BY stream",
                 (node, EVENTS_STREAM),
             ).fetchall()
-            for series, last in held:
-                row = db.execute(f"SELECT {SAMPLE} FROM sample WHERE id = ?", (key_of(series, last),))
-                (samples,) = samples_of_rows(db, series, row.fetchall())
-                offset_ns = samples.ground_minus_boot_ns
-                time_ns = int(samples.wall_times_ns[0] if offset_ns is None else samples.boot_times_ns[0] + offset_ns)
-                if samples.stream.name not in best or best[samples.stream.name][0] < time_ns:
-                    best[samples.stream.name] = (time_ns, samples)
-        return [best[name][1] for name in sorted(best)]
+            return [
+                samples
+                for series, key, _ in found
+                for samples in samples_of_rows(
+                    db, series, db.execute(f"SELECT {SAMPLE} FROM sample WHERE id = ?", (key,)).fetchall()
+                )
+            ]
 
     def events(
         self, node: str, after_ns: int, before_ns: int, *, severity: Severity, text: str = "", limit: int = 100
