@@ -25,6 +25,7 @@ from heliograph.link.topic import EVENTS, LATEST, topic
 from heliograph.link.trust import Pin, Trust
 from heliograph.node.outlet import Declare, Emit, Recorder
 from heliograph.node.telemetry import Telemetry
+from heliograph.node.telemetry.observer import Observer
 from heliograph.testing.blocks import BOOT, HEALTH, NODE
 from heliograph.testing.bus import connected_buses
 from heliograph.testing.disk import disk_full_beyond
@@ -173,6 +174,22 @@ def test_a_limit_that_is_crossed_is_an_event(bench: Bench, bus: MemoryBus) -> No
     (event,) = events_on_board(bus)
     assert (event.severity, event.name) == (Severity.WARNING, "limit.warning")
     assert event.message == "hot.cpu is 85 degC, beyond 80 degC"
+
+
+def test_a_defect_in_watching_limits_costs_no_sample(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Observer, "note", fail)
+    telemetry = bench.telemetry()
+    telemetry.declare(HEALTH).sample((1.0, 2, True))
+    bench.collector()
+
+    def stored() -> bool:
+        telemetry.emit(Severity.ACTIVITY, "test", "gives the writer another turn")
+        return bench.numbers("health") == [1]
+
+    eventually(stored)
 
 
 def test_a_stream_is_declared_once_and_correctly(bench: Bench) -> None:

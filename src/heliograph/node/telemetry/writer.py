@@ -104,8 +104,9 @@ class Writer:
         fresh: list[Spooled] = []
         for recorder in (*self._recorders, self._drops):
             if taken := recorder.take():
-                self._observer.note(recorder.stream, taken)
+                # First of all it is kept, whatever looking at it may lead to.
                 fresh += self._waiting.add(recorder.stream.name, recorder.stream.schema, taken, *clock)
+                self._observer.note(recorder.stream, taken)
         # After the streams, whose limits give rise to events.
         if taken := self._emitter.take():
             fresh += self._waiting.add(EVENTS_STREAM, "", taken, *clock)
