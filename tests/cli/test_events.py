@@ -11,14 +11,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from heliograph.cli.exit_code import ExitCode
 from heliograph.link.archive import SqliteArchive
-from heliograph.link.event import Severity
+from heliograph.link.event import Event, Severity
 from heliograph.link.keys import PrivateKey
 from heliograph.link.settings import PORT, LinkSettings
 from heliograph.link.trust import Trust
@@ -130,6 +132,23 @@ def test_from_an_archive(program: Program, tmp_path: Path) -> None:
         archive.store([events_block(1, (Severity.ALARM, "a", "first"), (Severity.ALARM, "b", "second"))])
     lines = program("events", NODE[:4], "--archive", str(file)).out.splitlines()
     assert [line.split()[-1] for line in lines] == ["first", "second"]
+
+
+def test_arguments_that_json_knows_not_are_told_all_the_same(program: Program, tmp_path: Path) -> None:
+    """Who else than a node of ours would send them."""
+    event = Event(
+        boot_time_ns=1,
+        severity=Severity.ALARM,
+        name="a",
+        message="first",
+        arguments={"odd": msgspec.msgpack.Ext(5, b"x"), "infinite": inf},
+    )
+    with SqliteArchive(tmp_path / "archive.sqlite") as archive:
+        block = events_block(1, (Severity.ALARM, "a", "first"))
+        archive.store([msgspec.structs.replace(block, rows=msgspec.msgpack.encode([event]))])
+    ended = program("events", NODE[:4], "--archive", str(tmp_path / "archive.sqlite"), "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["arguments"]["infinite"] is None
 
 
 @pytest.mark.parametrize(

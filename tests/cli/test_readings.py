@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import nan
+from math import inf, nan
 
 import pytest
 
@@ -46,7 +46,8 @@ def test_words_are_told_apart() -> None:
     assert told == ['note="two words"', 'note=""', r'note="a\"b"']
 
 
-def test_json_has_null_for_what_is_no_number() -> None:
-    (line,) = json_lines(samples((nan, "x")))
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+def test_json_has_null_for_what_is_no_number(value: float) -> None:
+    (line,) = json_lines(samples((value, "x")))
     assert json.loads(line)["values"] == {"t": None, "note": "x"}
-    assert readings(samples((nan, "x")), 0.0)[0].facts()["value"] is None
+    assert readings(samples((value, "x")), 0.0)[0].facts()["value"] is None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +159,20 @@ def test_a_terminal_gets_a_table_that_changes(board: Board) -> None:
     os.close(ours)
 
 
+def test_what_a_small_terminal_has_no_room_for_is_told(board: Board) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 80, 0, 0))
+    with board.running("telemetry", "cam-1", "--follow", stdout=theirs) as process:
+        os.close(theirs)
+        seen = ""
+        while "2 more" not in seen:
+            board.engine.sample((70.0, "calm", True))
+            seen += os.read(ours, 10_000).decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    os.close(ours)
+
+
 def test_collecting_empties_the_spool_and_can_be_read_later(program: Program, board: Board, tmp_path: Path) -> None:
     file = tmp_path / "archive.sqlite"
     words = ("telemetry", "cam-1", "--follow", "--json", "--archive", str(file))
@@ -240,6 +258,17 @@ def test_a_table_of_one_stream(program: Program, archive: Path, tmp_path: Path) 
     assert [row["sequence"] for row in rows] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("year", [1955, 2110])
+def test_a_clock_that_was_off_by_decades_hides_no_sample(
+    program: Program, archive: Path, tmp_path: Path, year: int
+) -> None:
+    wall_minus_boot_ns = int((datetime(year, 1, 1) - datetime(1970, 1, 1)).total_seconds()) * 10**9
+    with SqliteArchive(archive) as opened:
+        opened.store([block_of(1, 2, boot="off", wall_minus_boot_ns=wall_minus_boot_ns)])
+    ended = program("telemetry", "cam-1", "health", "--archive", str(archive), "--csv", str(tmp_path / "health.csv"))
+    assert ended.out.startswith("6 samples"), ended.err
+
+
 def test_channels_that_changed_make_two_tables(program: Program, archive: Path, tmp_path: Path) -> None:
     other = Stream(name="health", channels=(Channel(name="cpu"), Channel(name="gpu")))
     with SqliteArchive(archive) as opened:
@@ -260,6 +289,7 @@ def test_what_is_missing_is_told(program: Program, archive: Path) -> None:
     ("words", "code", "told"),
     [
         (("cam-1", "--from", "yesterday"), ExitCode.BAD_VALUE, "cannot read the time 'yesterday'"),
+        (("cam-1", "--from", ""), ExitCode.BAD_VALUE, "cannot read the time ''"),
         (("cam-1", "--from", "nan"), ExitCode.BAD_VALUE, "out of range"),
         (("cam-1", "--from", "2026-01-02", "--to", "2026-01-01"), ExitCode.BAD_VALUE, "not after"),
         (("cam-1", "motor"), ExitCode.BAD_VALUE, "no stream 'motor': it has health"),

@@ -155,5 +155,6 @@ def _json(event: ArchivedEvent) -> str:
             "sequence": event.sequence,
             "boot_time_ns": event.event.boot_time_ns,
             "wall_time_ns": event.wall_time_ns,
-        }
+        },
+        enc_hook=str,
     ).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -53,7 +54,9 @@ class Reading:
         return {
             "stream": self.stream,
             "channel": self.channel.name,
-            "value": self.value if self.value == self.value else None,  # JSON knows no NaN
+            "value": None
+            if isinstance(self.value, float) and not isfinite(self.value)
+            else self.value,  # as JSON wants
             "unit": self.channel.unit,
             "time": local_time(self.wall_time_ns),
             "age_s": round(self.age_s, 3),

@@ -21,7 +21,7 @@ from heliograph.core import SettingError
 if TYPE_CHECKING:
     from heliograph.cli.readings import Reading
 
-_BEGINNING, _END = "0", "4000000000"
+_EVER_NS = (-(2**62), 2**62)
 _LOOK_S = 0.25
 
 
@@ -50,7 +50,7 @@ def telemetry(
     if archive is not None and not follow:
         _read(archive, node, wanted, (begin, end), csv, as_json)
         return
-    if begin or end or csv:
+    if (begin, end, csv) != (None, None, None):
         raise SettingError("--from, --to and --csv read an archive: name it with --archive, and leave --follow out")
     private = None if archive is None else ground_key(key)
     with ground_bus(connect, tls_ca, tls_certificate, tls_key) as bus, ExitStack() as resources:
@@ -89,7 +89,9 @@ def _read(
     as_json: bool,
 ) -> None:
     """Show what an archive has; no node need be there."""
-    begin_ns, end_ns = wall_time_ns(span[0] or _BEGINNING), wall_time_ns(span[1] or _END)
+    begin_ns, end_ns = (
+        ever_ns if text is None else wall_time_ns(text) for text, ever_ns in zip(span, _EVER_NS, strict=True)
+    )
     with installed():
         from heliograph.cli.history import archived_node, check_streams, newest, print_samples, write_csv
         from heliograph.link.archive import SqliteArchive

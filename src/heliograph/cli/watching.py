@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.text import Text
 
 from heliograph.cli.readings import Reading, json_lines, lines, readings
 from heliograph.cli.table import draw
@@ -19,8 +20,11 @@ from heliograph.link.discovery import Node
 from heliograph.link.event import ArchivedEvent
 from heliograph.link.follow import newest_of, streams_of
 from heliograph.link.intake import Samples
+from heliograph.link.limits import LimitState
 
 _REDRAW_S = 0.2
+_HEAD_AND_FOOT = 4
+"""Lines of a terminal: the table's head, what is told of rows without room, and the cursor's."""
 
 View = Callable[[Samples | list[ArchivedEvent] | None], None]
 """Is given what came, or None when nothing did for a while."""
@@ -75,11 +79,21 @@ def lines_or_table(newest: Newest, as_json: bool) -> Iterator[View]:
             if isinstance(came, Samples):
                 newest.take(came)
             if time.monotonic() - drawn_s >= _REDRAW_S:
-                found = newest.readings()
-                live.update(draw([each.row() for each in found], [each.style for each in found])[0], refresh=True)
+                live.update(_table(newest.readings(), console.height - _HEAD_AND_FOOT), refresh=True)
                 drawn_s = time.monotonic()
 
         yield view
+
+
+def _table(found: Sequence[Reading], room: int) -> Group:
+    """Show as many rows as there is room for, and tell of the others."""
+    shown, others = found[: max(room, 1)], found[max(room, 1) :]
+    table, _ = draw([each.row() for each in shown], [each.style for each in shown])
+    if not others:
+        return Group(table)
+    beyond = sum(each.state is not LimitState.NORMAL for each in others)
+    told = f"{len(others)} more{f', {beyond} beyond a limit' if beyond else ''}: name streams, or make room"
+    return Group(table, Text(told, style="bold" if beyond else "dim"))
 
 
 def _print(came: Samples | list[ArchivedEvent] | None, lines_of: Callable[[Samples], Iterator[str]]) -> None:
