@@ -7,10 +7,12 @@ import os
 import stat
 import subprocess
 import sysconfig
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import heliograph
@@ -127,6 +129,30 @@ def test_it_restarts_in_its_place(tmp_path: Path) -> None:
         assert node.pid == pid
         assert isinstance(sent(node, "node.ping"), dict)
         assert node.end() == 0
+
+
+def test_a_driver_that_hangs_keeps_it_neither_from_a_restart_nor_from_its_end(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("1.png", "2.png"):
+        cv2.imwrite(str(pictures / name), np.zeros((48, 64), np.uint8))
+    camera = f'[[camera]]\nname = "cam-1"\nserve = false\nurl = "replay://{pictures}/*.png"\n'
+    with running_node(tmp_path, camera) as node:
+        [before] = json.loads(node.ground("nodes", "--json").stdout)
+        (pictures / "2.png").unlink()
+        os.mkfifo(pictures / "2.png")  # nobody writes into it: whoever opens it waits for ever
+        for _ in range(2):
+            node.ground("send", "board", "camera.grab", "cam-1", "timeout=60", "--timeout", "1")
+        began_s = time.monotonic()
+        sent(node, "node.restart")
+        while True:
+            found = json.loads(node.ground("nodes", "--json").stdout or "[]")
+            if found and found[0]["boot"] != before["boot"]:
+                break
+            assert time.monotonic() - began_s < 30, node.log()
+        began_s = time.monotonic()
+        node.end()
+        assert time.monotonic() - began_s < 10
 
 
 def test_a_new_node_obeys_the_key_of_its_user(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import logging
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from heliograph.cli.exit_code import ExitCode
 from heliograph.cli.ground import key_file
 from heliograph.core import MissingDependencyError
 from heliograph.core.state import state_folder
@@ -18,6 +20,7 @@ from heliograph.core.state import state_folder
 app = typer.Typer(help="Run the on-board program, or make a new node.", invoke_without_command=True)
 
 _DEFAULT = Path("node.toml")
+_LONGEST_END_S = 9.0
 
 
 @app.callback()
@@ -48,9 +51,13 @@ def node(
         # Whoever started it may wait for this.
         sys.stdout.flush()
         again = running.wait()
+        # A driver that hangs must not keep the node from its end, nor from its restart: nothing on the disk needs one.
+        overdue = threading.Timer(_LONGEST_END_S, _leave_what_hangs, [again])
+        overdue.daemon = True
+        overdue.start()
+    overdue.cancel()
     if again:
-        sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        _start_anew()
 
 
 @app.command("init")
@@ -81,6 +88,19 @@ def init(
     typer.echo(f"{file}: node {key.short}; heliograph node --config {file} runs it")
     if not keys:
         typer.echo(f"nobody may command it yet: heliograph key new, then put the key into {file}", err=True)
+
+
+def _leave_what_hangs(again: bool) -> None:
+    hanging = ", ".join(sorted(each.name for each in threading.enumerate() if each is not threading.current_thread()))
+    logging.error("the node did not end within %g s, and is ended; its threads: %s", _LONGEST_END_S, hanging)
+    if again:
+        _start_anew()
+    os._exit(ExitCode.LOST)
+
+
+def _start_anew() -> None:
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _missing(error: ModuleNotFoundError) -> MissingDependencyError:

@@ -41,7 +41,7 @@ from heliograph.node.trust import trust_commands
 from heliograph.node.vehicles.latch import Latch
 from heliograph.node.vehicles.vehicle import Vehicle, vehicle_commands
 
-_END_S = 10.0
+_COMMANDS_END_S = 5.0
 _SEQUENCE_BYTES = 1_000_000
 # As in `serve`: the thread that sends frames gives the interpreter away often, and must get it back soon.
 _SWITCH_S = 0.0005
@@ -162,7 +162,6 @@ class Node:
             now=lambda: read_moment(clock_synchronised),
         )
         resources.callback(sequencer.close)
-        resources.callback(executor.close, _END_S)
 
         offers.add(builtin_commands(executor, restart=self._restart))
         offers.add(trust_commands(trust))
@@ -170,6 +169,8 @@ class Node:
         offers.add(vehicle_commands(vehicles))
         offers.add(self._files.commands)
         offers.add(sequence_commands(sequencer, lambda path: fetch(root, path, _SEQUENCE_BYTES)))
+        # What runs is asked to end while it still has its cameras and vehicles.
+        resources.callback(executor.close, _COMMANDS_END_S)
         sequencer.start()
         resources.callback(sequencer.stop)
         service = CommandService(

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,3 +97,21 @@ def test_a_camera_that_is_not_there_yet_is_told(commands: dict[str, Command]) ->
 
 def test_a_node_without_cameras_offers_no_commands_for_them(kept: dict[str, bytes]) -> None:
     assert not camera_commands([], {}, kept.__setitem__)
+
+
+def test_nobody_waits_for_a_picture_that_is_not_wanted_any_more(kept: dict[str, bytes]) -> None:
+    shared = SharedCamera(heliograph.open("sim://bench", width=64, height=48, frame_rate_hz=0.1))
+    _, grab = camera_commands(["cam-1"], {"cam-1": shared}, kept.__setitem__)
+    call = AskedCall({"camera": "cam-1", "path": "", "timeout": 300.0})
+    with shared.tap() as tap:
+        tap.grab()  # the next one comes 10 s later
+        ending = threading.Timer(0.3, call.cancelled.set)
+        ending.start()
+        began_s = time.monotonic()
+        with pytest.raises(CommandFailedError, match="no picture"):
+            grab.run(call)
+        assert time.monotonic() - began_s < 5
+    ending.join()
+    shared.close()
+    assert not kept
+    assert grab.definition.cancellable

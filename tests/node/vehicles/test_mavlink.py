@@ -165,6 +165,18 @@ def test_silence_is_told(flying: tuple[MavlinkVehicle, Autopilot]) -> None:
         vehicle.arm(True, 0.5)
 
 
+def test_nobody_waits_for_the_vehicle_of_a_node_that_ends(flying: tuple[MavlinkVehicle, Autopilot]) -> None:
+    vehicle, autopilot = flying
+    autopilot.answer = lambda message: []
+    ending = threading.Timer(0.2, vehicle.close)
+    ending.start()
+    began_s = time.monotonic()
+    with pytest.raises(CommandFailedError, match="before the node ended"):
+        vehicle.arm(True, 60)
+    assert time.monotonic() - began_s < 5
+    ending.join()
+
+
 def test_a_vehicle_that_was_never_heard_cannot_be_armed(heard: Heard) -> None:
     vehicle = MavlinkVehicle("drone", f"udp:127.0.0.1:{free_port()}", heard.declare, heard.emit)
     vehicle.start()

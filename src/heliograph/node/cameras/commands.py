@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from heliograph.core import CameraNotFoundError, CommandFailedError
+from heliograph.core import Camera, CameraNotFoundError, CommandFailedError, Frame, FrameTimeoutError
 from heliograph.core.picture import SUFFIXES, encode_picture
 from heliograph.core.settings import apply
 from heliograph.link.dictionary import Argument, CommandDefinition
 from heliograph.node.call import Call, Command
 from heliograph.node.cameras.shared import SharedCamera
+
+_LOOK_S = 0.2
+"""So often whoever waits for a picture looks whether it is still wanted."""
 
 Keep = Callable[[str, bytes], None]
 """Puts a whole file under a relative path below the node's file root. Raises `HeliographError`."""
@@ -66,6 +70,7 @@ def camera_commands(names: Sequence[str], cameras: Mapping[str, SharedCamera], k
                     ),
                 ),
                 timeout_s=660,
+                cancellable=True,
             ),
             grab,
         ),
@@ -79,7 +84,7 @@ def _grab(camera: SharedCamera, call: Call, keep: Keep) -> dict[str, Any]:
     if suffix not in SUFFIXES:
         raise CommandFailedError(f"cannot write {path}: a picture's name ends in {', '.join(SUFFIXES)}")
     with camera.tap() as tap:
-        frame = tap.grab(call.arguments["timeout"])
+        frame = _wanted_frame(tap, call)
         content = encode_picture(frame, suffix)
     keep(path, content)
     return {
@@ -95,3 +100,15 @@ def _grab(camera: SharedCamera, call: Call, keep: Keep) -> dict[str, Any]:
         "gain_db": frame.gain_db,
         "missing_packets": frame.missing_packets,
     }
+
+
+def _wanted_frame(camera: Camera, call: Call) -> Frame:
+    """Wait for a picture as long as the command says, and no longer than it is wanted."""
+    timeout_s = call.arguments["timeout"]
+    until_s = time.monotonic() + timeout_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        if call.cancelled.is_set():
+            raise CommandFailedError("no picture came so far")
+        with suppress(FrameTimeoutError):
+            return camera.grab(min(left_s, _LOOK_S))
+    raise FrameTimeoutError(f"{call.arguments['camera']}: no frame within {timeout_s:g} s")

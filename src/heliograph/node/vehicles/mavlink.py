@@ -95,9 +95,8 @@ class MavlinkVehicle:
                 self._results.get_nowait()
             result = self._ask(target, armed, time.monotonic() + timeout_s)
         if result is None:
-            raise CommandFailedError(
-                f"{self._name} did not acknowledge within {timeout_s:g} s: whether it obeyed is open"
-            )
+            waited = "before the node ended" if self._closing.is_set() else f"within {timeout_s:g} s"
+            raise CommandFailedError(f"{self._name} did not acknowledge {waited}: whether it obeyed is open")
         if result != mavlink.MAV_RESULT_ACCEPTED:
             said = f"; it said: {self._said}" if self._said else ""
             raise CommandFailedError(f"{self._name}: {_RESULTS.get(result, f'result {result}')}{said}")
@@ -114,7 +113,7 @@ class MavlinkVehicle:
     def _ask(self, target: _Target, armed: bool, deadline_s: float) -> int | None:
         result: int | None = None
         confirmation = 0
-        while (left_s := deadline_s - time.monotonic()) > 0:
+        while (left_s := deadline_s - time.monotonic()) > 0 and not self._closing.is_set():
             if result != mavlink.MAV_RESULT_IN_PROGRESS:
                 self._send(
                     self._coder.command_long_encode(
