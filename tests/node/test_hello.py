@@ -33,12 +33,20 @@ def test_a_node_says_who_it_is(pair: tuple[Bus, Bus]) -> None:
         counter_of=lambda public: 42 if public == asker.public.hex else 1,
         files="127.0.0.1:7448",
         spooled=lambda: 12,
+        archive=lambda: asker.public,
     )
     node = find_node(ground, "cam-1", key=asker)
     assert (node.key, node.boot, node.hello.counter) == (key.public, BOOT, 42)
     assert (node.hello.files, node.hello.spooled, node.hello.version) == ("127.0.0.1:7448", 12, heliograph.__version__)
+    assert node.hello.archive == asker.public.short
     assert 0 <= node.hello.boot_time_ns - node.hello.started_boot_time_ns < 60_000_000_000
     assert find_node(ground, "cam-1").hello.counter == 0
+
+
+def test_a_node_without_an_archive_says_so(pair: tuple[Bus, Bus]) -> None:
+    ground, board = pair
+    HelloService(board, PrivateKey.generate(), "cam-1", BOOT, counter_of=lambda _: 0, files="", spooled=lambda: 0)
+    assert find_node(ground, "cam-1").hello.archive == ""
 
 
 @pytest.mark.parametrize(

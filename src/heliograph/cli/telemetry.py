@@ -64,16 +64,13 @@ def telemetry(
             return
         stop = stop_on_signals()
         following = resources.enter_context(Follow(bus, newest.node.id, wanted, listen=archive is None))
-        view = resources.enter_context(lines_or_table(newest, as_json))
-        heed = None
         if archive is not None and private is not None:
             from heliograph.cli.archiving import archiving
 
-            heed = resources.enter_context(archiving(bus, newest.node, archive, private, following.offer))
+            resources.enter_context(archiving(bus, newest.node, archive, private, following.offer))
+        view = resources.enter_context(lines_or_table(newest, as_json))
         while not stop.is_set():
             view(following.next(_LOOK_S))
-            if heed is not None:
-                heed.check()
     if following.missed:
         typer.echo(
             f"{following.missed} blocks were not shown: they came faster than they could be, or unknown", err=True

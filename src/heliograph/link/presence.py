@@ -39,3 +39,5 @@ class Hello(Message, frozen=True, kw_only=True):
     """HOST:PORT where its file transfers listen for datagrams; empty when it has none."""
     spooled: int = 0
     """Samples that wait for acknowledgement."""
+    archive: str = ""
+    """Id of the key that it has pinned as its archive, as in `collector_topic`; empty when there is none."""

@@ -87,6 +87,12 @@ class Trust:
         """The one whose acknowledgements count, if there is one."""
         return next((each for each in self._pins.values() if each.archive), None)
 
+    @property
+    def archive_key(self) -> PublicKey | None:
+        """The key of the archive, if there is one."""
+        pin = self.archive
+        return None if pin is None else pin.key
+
     def pin_of(self, key: PublicKey) -> Pin | None:
         """Give what a key may do; None when it is not trusted."""
         return self._pins.get(key)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from heliograph import __version__
 from heliograph.core import RemoteProtocolError
 from heliograph.link.bus import Bus
-from heliograph.link.keys import PrivateKey
+from heliograph.link.keys import PrivateKey, PublicKey
 from heliograph.link.message import decode
 from heliograph.link.presence import Challenge, Hello
 from heliograph.link.signature import sign
@@ -24,7 +24,8 @@ class HelloService:
     It comes last of what a node declares on the bus: who has seen the token finds all the rest declared.
 
     `counter_of` gives the highest counter seen from a public key (64 hexadecimal digits), `files` is HOST:PORT where
-    file transfers listen, and `spooled` gives the samples that wait for acknowledgement.
+    file transfers listen, `spooled` gives the samples that wait for acknowledgement, and `archive` the key that may
+    acknowledge them.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class HelloService:
         counter_of: Callable[[str], int],
         files: str,
         spooled: Callable[[], int],
+        archive: Callable[[], PublicKey | None] = lambda: None,
     ) -> None:
         self._key = key
         self._name = name
@@ -44,6 +46,7 @@ class HelloService:
         self._counter_of = counter_of
         self._files = files
         self._spooled = spooled
+        self._archive = archive
         self._started_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         node = key.public.short
         self._answering = bus.answer(topic(node, HELLO), self._answer)
@@ -58,6 +61,7 @@ class HelloService:
         challenge = decode(question, Challenge)
         if not 8 <= len(challenge.nonce) <= _LONGEST_NONCE_BYTES:
             raise RemoteProtocolError(f"a challenge has a nonce of 8 to {_LONGEST_NONCE_BYTES} bytes")
+        archive = self._archive()
         hello = Hello(
             nonce=challenge.nonce,
             name=self._name,
@@ -70,5 +74,6 @@ class HelloService:
             version=__version__,
             files=self._files,
             spooled=self._spooled(),
+            archive=archive.short if archive else "",
         )
         return [sign(hello, self._key)]

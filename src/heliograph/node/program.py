@@ -126,7 +126,7 @@ class Node:
                 root,
                 key=node,
                 emit=telemetry.emit,
-                archive=lambda: trust.archive.key if trust.archive else None,
+                archive=lambda: trust.archive_key,
                 listen=address_of(settings.files.listen),
                 rate_bps=settings.files.rate_bps,
             )
@@ -194,6 +194,7 @@ class Node:
             counter_of=lambda key: journal.window_of(key).highest,
             files=self._reached,
             spooled=telemetry.spooled,
+            archive=lambda: trust.archive_key,
         )
         resources.callback(hello.close)
         telemetry.emit(

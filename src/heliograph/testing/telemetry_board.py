@@ -30,6 +30,17 @@ def telemetry_board(
 
         with (
             closing(bus.answer(topic(node, DICTIONARY), dictionary)),
-            closing(HelloService(bus, key, name, boot, counter_of=lambda _: 0, files="", spooled=telemetry.spooled)),
+            closing(
+                HelloService(
+                    bus,
+                    key,
+                    name,
+                    boot,
+                    counter_of=lambda _: 0,
+                    files="",
+                    spooled=telemetry.spooled,
+                    archive=lambda: trust.archive_key,
+                )
+            ),
         ):
             yield telemetry

@@ -12,7 +12,6 @@ from heliograph.core import HeliographError, OutputError, SettingError
 from heliograph.link.bus import Bus
 from heliograph.link.channel import Stream
 from heliograph.link.event import EventsRequest, Severity
-from heliograph.link.keys import PublicKey
 from heliograph.link.message import decode, encode
 from heliograph.link.publisher import Publisher
 from heliograph.link.spool import Spool
@@ -54,7 +53,6 @@ class Telemetry:
         events_kept: int = 10_000,
     ) -> None:
         self._boot = boot
-        self._trust = trust
         self._declaring = threading.Lock()
         self._streams: dict[str, Stream] = {}
         self._misfits: set[str] = set()
@@ -65,7 +63,7 @@ class Telemetry:
         self._archive = EventArchive(folder / "events.sqlite", kept=events_kept, report=self._report)
         with contextlib.suppress(OutputError):
             self._archive.catch_up(self._spool.newest_of(EVENTS_STREAM))
-        self._publisher = Publisher(self._spool, bus, node_id, archive_key_of=self._archive_key)
+        self._publisher = Publisher(self._spool, bus, node_id, archive_key_of=lambda: trust.archive_key)
         self._writer = Writer(
             self._spool,
             self._publisher,
@@ -74,14 +72,14 @@ class Telemetry:
             self._observer,
             self._wakeup,
             boot,
-            archived=lambda: trust.archive is not None,
+            archived=lambda: trust.archive_key is not None,
         )
         self._writer.start()
         self._answering = [
             bus.answer(topic(node_id, EVENTS), self._answer_events),
             bus.answer(topic(node_id, LATEST), self._answer_latest),
         ]
-        if trust.archive is None:
+        if trust.archive_key is None:
             self.emit(
                 Severity.ACTIVITY,
                 "telemetry.history",
@@ -119,10 +117,6 @@ class Telemetry:
         self._publisher.close()
         self._spool.close()
         self._archive.close()
-
-    def _archive_key(self) -> PublicKey | None:
-        pin = self._trust.archive
-        return None if pin is None else pin.key
 
     def _report(self, trouble: str) -> None:
         self.emit(Severity.WARNING, "telemetry.file", trouble)
