@@ -12,11 +12,20 @@ from typing import Any
 
 import pytest
 
-from heliograph.core import CommandFailedError, HeliographError, LinkLostError, OutputError, SettingError, TransferError
+from heliograph.core import (
+    CommandFailedError,
+    CommandRefusedError,
+    HeliographError,
+    LinkLostError,
+    OutputError,
+    SettingError,
+    TransferError,
+)
 from heliograph.link.bus import Bus
 from heliograph.link.carrier import Carrier, OnProgress, files_of
 from heliograph.link.cfdp.transaction import State, TransferStatus
 from heliograph.link.cfdp.transfers import Transfers
+from heliograph.link.command import Stage, StageReport
 from heliograph.link.commander import Commander, outcome
 from heliograph.link.discovery import Node, find_node
 from heliograph.link.entity import entity_of
@@ -210,6 +219,26 @@ def test_a_transfer_that_is_stopped_goes_on_where_it_was(pair: list[Bus], tmp_pa
             assert next(each.verified_bytes for each in seen if each.verified_bytes) > 1_000_000
         assert [row["state"] for row in link.rows()] == ["completed", "completed"]
         assert (link.there / "up").read_bytes() == (link.here / "down").read_bytes() == content
+
+
+def test_a_refusal_ends_no_transfer_that_is_under_way(
+    pair: list[Bus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with linked(pair, tmp_path, rate_bps=8e6) as link:
+        (link.here / "up").write_bytes(os.urandom(3_000_000))
+        with link.carrier(rate_bps=8e6) as ground:
+            assert move(ground.carrier, "up", when_active(ground.stop)).state is State.SUSPENDED
+        # As when the node restarts twice while it is told.
+        report = StageReport(command="1", number=2, stage=Stage.REFUSED, boot_time_ns=0, wall_time_ns=0, reason="busy")
+        with link.carrier() as ground, monkeypatch.context() as patch:
+            patch.setattr(link.commander, "send", lambda *_, **__: report)
+            for path in ("up", "never begun"):
+                with pytest.raises(CommandRefusedError, match="busy"):
+                    ground.carrier.uplink("up", path, ignored)
+        with link.carrier() as ground:
+            assert move(ground.carrier, "up", ignored).state is State.COMPLETED
+        assert [row["state"] for row in link.rows()] == ["completed"]
+        assert [each.name for each in link.there.iterdir()] == ["up"]
 
 
 def move(carrier: Carrier, direction: str, on_progress: Any) -> TransferStatus:

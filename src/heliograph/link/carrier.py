@@ -99,7 +99,9 @@ class Carrier:
         with self._root.open(local) as stream:
             size_bytes = os.fstat(stream.fileno()).st_size
             sha256 = Digests().of(stream, self._stop)
-        transaction = self._sending(RootedSource(self._root, local, sha256), remote, priority)
+        source = RootedSource(self._root, local, sha256)
+        under_way = self._under_way(source, remote)
+        transaction = under_way or self._begun(source, remote, priority)
         announcement = {
             "destination": remote,
             "size_bytes": size_bytes,
@@ -109,7 +111,14 @@ class Carrier:
             "priority": priority,
         }
         announce = partial(self._announce, transaction, announcement)
-        if announce(None) is None:
+        try:
+            agreed = announce(None)
+        except CommandRefusedError:
+            # One that was agreed on before is on board still, and goes on when the node can be told.
+            if under_way is None:
+                self._forget(transaction)
+            raise
+        if agreed is None:
             self._forget(transaction)
             return _there(Role.SENDING, size_bytes)
         return self._see_through(transaction, announce, on_progress)
@@ -134,7 +143,7 @@ class Carrier:
         """Have the node expect an uplink; None when it has this very file already."""
         try:
             announced = _converted(self._command("files.uplink", announcement, timeout_s), _Announced)
-        except (CommandRefusedError, CommandFailedError):
+        except CommandFailedError:
             # It is over for the node, or never began.
             self._forget(transaction)
             raise
@@ -159,15 +168,24 @@ class Carrier:
             raise OutputError(f"{local} is there already, and is another file: delete it, or use --replace")
         return _there(Role.RECEIVING, size_bytes)
 
-    def _sending(self, source: RootedSource, remote: str, priority: int) -> TransactionId:
-        """Give the transfer of this file that is under way, or a new one; it waits until the node agrees."""
+    def _under_way(self, source: RootedSource, remote: str) -> TransactionId | None:
+        """Give the transfer of this file that was begun and did not end."""
         peer = entity_of(self._node.key)
         for status in self._transfers.statuses():
             same = (status.name, status.destination, status.peer) == (source.name, spoken(remote), peer)
             if same and status.role is Role.SENDING and not status.state.final:
                 return status.id
+        return None
+
+    def _begun(self, source: RootedSource, remote: str, priority: int) -> TransactionId:
+        """Give a new transfer; it is remembered here before the node hears of it, and waits until that agrees."""
         return self._transfers.send(
-            source, spoken(remote), peer=peer, peer_address=self._address, priority=priority, sha256=source.sha256
+            source,
+            spoken(remote),
+            peer=entity_of(self._node.key),
+            peer_address=self._address,
+            priority=priority,
+            sha256=source.sha256,
         )
 
     def _expecting(self, queued: _Queued, local: str, priority: int, replace: bool) -> TransactionId:
