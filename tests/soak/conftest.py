@@ -15,6 +15,7 @@ class Length:
     packets: int
     stream_s: float
     kills: int
+    cuts: int
     seed: int
 
 
@@ -22,5 +23,5 @@ class Length:
 def length() -> Length:
     seed = int(os.environ.get("SOAK_SEED", "1"))
     if os.environ.get("HELIOGRAPH_SOAK") == "1":
-        return Length(packets=1_000_000, stream_s=1800.0, kills=200, seed=seed)
-    return Length(packets=20_000, stream_s=8.0, kills=4, seed=seed)
+        return Length(packets=1_000_000, stream_s=1800.0, kills=200, cuts=1000, seed=seed)
+    return Length(packets=20_000, stream_s=8.0, kills=4, cuts=12, seed=seed)

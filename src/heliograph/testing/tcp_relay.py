@@ -25,6 +25,10 @@ class TcpRelay:
         self._ends: set[socket.socket] = set()
         self._flowing = threading.Event()
         self._flowing.set()
+        self._lock = threading.Lock()
+        self._left_bytes: dict[bool, int | None] = {True: None, False: None}
+        self.struck = threading.Event()
+        """Set once what `cut_after` ordered has happened."""
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 
@@ -40,6 +44,12 @@ class TcpRelay:
         """End every connection; new ones are taken."""
         for each in list(self._ends):
             _shut(each)
+
+    def cut_after(self, size_bytes: int, *, to_target: bool) -> None:
+        """Cut once, when so many more bytes went to the target, or came from it: in the middle of whatever is said."""
+        with self._lock:
+            self.struck.clear()
+            self._left_bytes = {to_target: size_bytes, not to_target: None}
 
     def close(self) -> None:
         """End every connection, and take none any more."""
@@ -67,17 +77,35 @@ class TcpRelay:
                     near.close()
                     continue
                 self._ends |= {near, far}
-                threading.Thread(target=self._pump, args=(near, far), daemon=True).start()
-                threading.Thread(target=self._pump, args=(far, near), daemon=True).start()
+                threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
+                threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
 
-    def _pump(self, near: socket.socket, far: socket.socket) -> None:
+    def _pump(self, near: socket.socket, far: socket.socket, to_target: bool) -> None:
         with contextlib.suppress(OSError):
             while data := near.recv(_CHUNK_BYTES):
                 self._flowing.wait()
-                far.sendall(data)
+                passed = self._passed(data, to_target)
+                try:
+                    far.sendall(passed)
+                finally:
+                    if len(passed) < len(data):
+                        self.cut()
+                        self.struck.set()
         _shut(far)
         self._ends.discard(near)
         near.close()
+
+    def _passed(self, data: bytes, to_target: bool) -> bytes:
+        """Give what goes before an ordered cut: all of it where there is none in it."""
+        with self._lock:
+            left_bytes = self._left_bytes[to_target]
+            if left_bytes is None:
+                return data
+            if left_bytes < len(data):
+                self._left_bytes[to_target] = None
+                return data[:left_bytes]
+            self._left_bytes[to_target] = left_bytes - len(data)
+            return data
 
 
 def _shut(end: socket.socket) -> None:
