@@ -131,7 +131,7 @@ def test_it_restarts_in_its_place(tmp_path: Path) -> None:
         assert node.end() == 0
 
 
-def test_a_driver_that_hangs_keeps_it_neither_from_a_restart_nor_from_its_end(tmp_path: Path) -> None:
+def test_a_driver_that_hangs_does_not_keep_it_from_a_restart(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for name in ("1.png", "2.png"):
@@ -141,8 +141,7 @@ def test_a_driver_that_hangs_keeps_it_neither_from_a_restart_nor_from_its_end(tm
         [before] = json.loads(node.ground("nodes", "--json").stdout)
         (pictures / "2.png").unlink()
         os.mkfifo(pictures / "2.png")  # nobody writes into it: whoever opens it waits for ever
-        for _ in range(2):
-            node.ground("send", "board", "camera.grab", "cam-1", "timeout=60", "--timeout", "1")
+        node.ground("send", "board", "camera.grab", "cam-1", "timeout=60", "--no-wait")
         began_s = time.monotonic()
         sent(node, "node.restart")
         while True:
@@ -150,9 +149,7 @@ def test_a_driver_that_hangs_keeps_it_neither_from_a_restart_nor_from_its_end(tm
             if found and found[0]["boot"] != before["boot"]:
                 break
             assert time.monotonic() - began_s < 30, node.log()
-        began_s = time.monotonic()
-        node.end()
-        assert time.monotonic() - began_s < 10
+        assert "did not end within 9 s" in node.log()
 
 
 def test_a_new_node_obeys_the_key_of_its_user(tmp_path: Path) -> None:

@@ -72,7 +72,14 @@ def test_every_table_is_read() -> None:
         ('name = "x"\n[[vehicle]]\nname = "d"\nkind = "sim"\nconnection = "udp:1:2"', "connection"),
         ('name = "x"\n[files]\nlisten = "here"', "HOST:PORT"),
         ('name = "x"\n[files]\nlisten = "0.0.0.0:7448"', r"files\.address"),
+        ('name = "x"\n[files]\nlisten = "127.0.0.1:²"', "HOST:PORT"),
+        ('name = "x"\n[files]\nrate_bps = -1.0', "at least 1000"),
+        ('name = "x"\n[files]\nrate_bps = nan', "at least 1000"),
         ('name = "x"\n[telemetry]\nmax_bytes = 5', "10 000 000"),
+        ('name = "x"\n[telemetry]\nevents_kept = -1', "events_kept is"),
+        ('name = "x"\n[telemetry]\nhealth_interval_s = inf', "0 for never"),
+        ('name = "x"\n[telemetry]\nhealth_interval_s = nan', "0 for never"),
+        ('name = "x"\n[telemetry]\nhealth_interval_s = 1e-9', "0 for never"),
     ],
 )
 def test_what_cannot_be_is_one_line_with_the_file_and_the_place(text: str, told: str) -> None:
@@ -83,6 +90,15 @@ def test_what_cannot_be_is_one_line_with_the_file_and_the_place(text: str, told:
 
 def test_one_archive_is_enough() -> None:
     pin = '[[trust]]\nkey = "{}"\narchive = true\n'
+    two = pin.format(KEY.hex) + pin.format(PrivateKey.generate().public.hex)
+    with pytest.raises(SettingError, match="one at most"):
+        parse('name = "x"\n' + two, FILE)
+
+
+def test_the_role_archive_is_the_archive() -> None:
+    pin = '[[trust]]\nkey = "{}"\nrole = "archive"\n'
+    [only] = parse('name = "x"\n' + pin.format(KEY.hex), FILE).pins
+    assert only.archive
     two = pin.format(KEY.hex) + pin.format(PrivateKey.generate().public.hex)
     with pytest.raises(SettingError, match="one at most"):
         parse('name = "x"\n' + two, FILE)

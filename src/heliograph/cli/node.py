@@ -17,6 +17,8 @@ from heliograph.cli.ground import key_file
 from heliograph.core import MissingDependencyError
 from heliograph.core.state import state_folder
 
+_log = logging.getLogger(__name__)
+
 app = typer.Typer(help="Run the on-board program, or make a new node.", invoke_without_command=True)
 
 _DEFAULT = Path("node.toml")
@@ -92,7 +94,7 @@ def init(
 
 def _leave_what_hangs(again: bool) -> None:
     hanging = ", ".join(sorted(each.name for each in threading.enumerate() if each is not threading.current_thread()))
-    logging.error("the node did not end within %g s, and is ended; its threads: %s", _LONGEST_END_S, hanging)
+    _log.error("the node did not end within %g s, and is ended; its threads: %s", _LONGEST_END_S, hanging)
     if again:
         _start_anew()
     os._exit(ExitCode.LOST)

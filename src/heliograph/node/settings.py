@@ -31,8 +31,13 @@ class TrustSettings(Table, frozen=True, kw_only=True):
     role: Role = Role.OPERATOR
     """`archive`: acknowledges telemetry; `operator`: commands, too; `admin`: changes keys and restarts, too."""
     archive: bool = False
-    """Whether its acknowledgements let the node forget telemetry; one key at most."""
+    """Whether its acknowledgements let the node forget telemetry; one key at most. The role `archive` implies it."""
     label: str = ""
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether it is the archive."""
+        return self.archive or self.role is Role.ARCHIVE
 
 
 class CameraSettings(Table, frozen=True, kw_only=True):
@@ -80,7 +85,7 @@ class TelemetrySettings(Table, frozen=True, kw_only=True):
     events_kept: int = 100_000
     """Events archived on board."""
     health_interval_s: float = 1.0
-    """How often the machine's health is sampled; 0 for never."""
+    """Seconds between samples of the machine's health; 0 for never."""
 
 
 class NodeSettings(Table, frozen=True, kw_only=True):
@@ -117,20 +122,21 @@ class NodeSettings(Table, frozen=True, kw_only=True):
                 raise SettingError(
                     f'vehicle {vehicle.name!r}: `connection` belongs to kind = "mavlink", and only there'
                 )
-        if self.telemetry.max_bytes < 10_000_000:
-            raise SettingError("telemetry.max_bytes is below 10 000 000: an outage of minutes would not fit")
+        _check_numbers(self.telemetry, self.files)
         host, _ = address_of(self.files.listen)
         if self.files.address:
             address_of(self.files.address)
         elif host in ("0.0.0.0", "::"):
             raise SettingError("files.listen is every address: name the one that the ground uses as files.address")
-        if sum(each.archive for each in self.trust) > 1:
-            raise SettingError("two keys of [[trust]] are the archive: one at most has `archive = true`")
+        if sum(each.acknowledges for each in self.trust) > 1:
+            raise SettingError(
+                'two keys of [[trust]] are the archive: one at most has `archive = true` or `role = "archive"`'
+            )
 
     @property
     def pins(self) -> list[Pin]:
         """The keys that are trusted. Raises `SettingError` for what is no key."""
-        return [Pin(PublicKey.parse(each.key), each.role, each.archive, each.label) for each in self.trust]
+        return [Pin(PublicKey.parse(each.key), each.role, each.acknowledges, each.label) for each in self.trust]
 
 
 def read(file: Path) -> NodeSettings:
@@ -161,7 +167,7 @@ def address_of(text: str) -> tuple[str, int]:
     ('127.0.0.1', 7448)
     """
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:
+    if not host or not port.isdecimal() or int(port) > 65_535:
         raise SettingError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:7448")
     return host, int(port)
 
@@ -178,7 +184,21 @@ def _beside(settings: NodeSettings, folder: Path) -> NodeSettings:
 def check_name(what: str, name: str) -> None:
     """Raise `SettingError` for what cannot be a name."""
     if not _NAME.fullmatch(name):
-        raise SettingError(f"{what} cannot be called {name!r}: letters, digits, - and _, 63 at most, a letter first")
+        raise SettingError(
+            f"{what} cannot be called {name!r}: letters, digits, - and _, 63 at most, a letter or digit first"
+        )
+
+
+def _check_numbers(telemetry: TelemetrySettings, files: FileSettings) -> None:
+    if not 10_000_000 <= telemetry.max_bytes <= 1 << 60:
+        raise SettingError("telemetry.max_bytes is at least 10 000 000, or an outage of minutes would not fit")
+    if not 1 <= telemetry.events_kept <= 10_000_000:
+        raise SettingError("telemetry.events_kept is 1 to 10 000 000")
+    interval_s = telemetry.health_interval_s
+    if interval_s != 0 and not 0.1 <= interval_s <= 3600:
+        raise SettingError("telemetry.health_interval_s is 0.1 to 3600, or 0 for never")
+    if files.rate_bps is not None and not 1_000 <= files.rate_bps <= 1e12:
+        raise SettingError("files.rate_bps is at least 1000; leave it out for no limit")
 
 
 def _plain(message: str) -> str:

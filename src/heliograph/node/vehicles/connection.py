@@ -35,10 +35,10 @@ def open_connection(where: str) -> Connection:
     kind, _, rest = where.partition(":")
     if kind == "serial" and rest:
         device, _, baud = rest.partition(":")
-        if not baud or baud.isdigit():
+        if not baud or baud.isdecimal():
             return _Serial(device, int(baud or 57_600))
     host, _, port = rest.rpartition(":")
-    if kind in ("udp", "tcp") and host and port.isdigit() and 0 < int(port) < 65_536:
+    if kind in ("udp", "tcp") and host and port.isdecimal() and 0 < int(port) < 65_536:
         return (_Udp if kind == "udp" else _Tcp)(host, int(port))
     raise SettingError(
         f"{where!r} is no connection: udp:127.0.0.1:14550, tcp:127.0.0.1:5760 or serial:/dev/ttyAMA0:57600"
