@@ -44,6 +44,7 @@ FAST, SLOW = Stream(name="fast", channels=CHANNELS), Stream(name="slow", channel
 # A little more than the 20 000 samples/s that are to be sustained.
 RATE_HZ, SLOW_RATE_HZ, BACKLOG = 21_000, 100, 1_000_000
 TICK_S = 0.01
+MOST_SAMPLES = 10_000_000
 
 
 class Process:
@@ -232,9 +233,15 @@ def ground(endpoint: str, archive: str, key: str) -> None:
     """The ground's process: collects, and tells how late samples were committed."""
     delays_ns: dict[str, list[np.ndarray[Any, np.dtype[np.int64]]]] = {}
     seen_s: dict[str, list[float]] = {}
+    seen = {each.name: np.zeros(MOST_SAMPLES, bool) for each in (FAST, SLOW)}
 
     def note(block: Block) -> None:
-        times_ns = np.frombuffer(block.times, "<i8")
+        numbers = slice(block.first, block.first + block.count)
+        if block.stream not in seen or seen[block.stream][numbers].all():
+            return
+        # What comes again is no progress.
+        times_ns = np.frombuffer(block.times, "<i8")[~seen[block.stream][numbers]]
+        seen[block.stream][numbers] = True
         # What was taken before somebody was there is late for another reason.
         if block.stream == SLOW.name:
             times_ns = times_ns[times_ns > begin_ns]
