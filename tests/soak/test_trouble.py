@@ -17,7 +17,7 @@ from heliograph.testing.peers import faketime_library, mount_command
 
 TABLES = """
 [telemetry]
-health_interval_s = 0.05
+health_interval_s = 0.1
 max_bytes = 10_000_000
 """
 DISK_MB = 24
