@@ -1,6 +1,8 @@
+import threading
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from heliograph.core import NodeNotFoundError
@@ -11,7 +13,7 @@ from heliograph.link.message import decode, encode
 from heliograph.link.presence import Challenge, Hello
 from heliograph.link.signature import sign
 from heliograph.link.topic import ALIVE, HELLO, topic
-from heliograph.testing.bus import connected_buses
+from heliograph.testing.bus import connected_buses, settle
 
 HOUR_NS = 3_600_000_000_000
 
@@ -117,6 +119,36 @@ def test_an_answer_that_proves_nothing_is_left_out(
     Board(board, "true")
     assert [node.name for node in find_nodes(ground)] == ["true"]
     assert f"what answered for node {false.key.public.short} is left out" in caplog.text
+
+
+def test_one_who_listens_and_says_nothing_hides_no_node(pair: tuple[Bus, Bus]) -> None:
+    ground, board = pair
+    ended = threading.Event()
+
+    def hang(_: str, __: bytes) -> list[bytes]:
+        ended.wait(10)
+        return []
+
+    node = Board(board, "cam-1")
+    ground.answer(topic(node.key.public.short, HELLO), hang)
+    settle(pair)
+    assert find_node(ground, "cam-1", timeout_s=1.0).key == node.key.public
+    ended.set()
+
+
+@pytest.mark.parametrize(
+    "absurd", [{"boot_time_ns": 2**64 - 1}, {"counter": 2**64 - 1}, {"wall_time_ns": -1}, {"name": "a" * 1000}]
+)
+def test_a_node_of_absurd_values_is_left_out(pair: tuple[Bus, Bus], absurd: dict[str, object]) -> None:
+    ground, board = pair
+
+    class Absurd(Board):
+        def hello(self, challenge: Challenge) -> bytes:
+            return sign(msgspec.structs.replace(self.said(challenge.nonce), **absurd), self.key)
+
+    Absurd(board, "cam-1")
+    good = Board(board, "cam-2")
+    assert [each.key for each in find_nodes(ground, timeout_s=2.0)] == [good.key.public]
 
 
 def test_a_node_is_found_by_name_or_by_the_beginning_of_its_key(pair: tuple[Bus, Bus]) -> None:

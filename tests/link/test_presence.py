@@ -6,7 +6,7 @@ from heliograph.link.message import decode, encode
 from heliograph.link.presence import Challenge, Hello
 
 texts = st.text(max_size=40)
-integers = st.integers(-(2**63), 2**63 - 1)
+integers = st.integers(0, 1 << 62)
 HELLO = Hello(
     nonce=b"\1\2", name="cam-1", key="ab" * 32, boot="cd" * 8, boot_time_ns=5, wall_time_ns=6, counter=7, spooled=8
 )

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from heliograph.core import AddressError, LinkLostError, SettingError
+from heliograph.core import AddressError, LinkLostError, RemoteProtocolError, SettingError
 from heliograph.link.bus import Bus, Urgency
 from heliograph.link.settings import LinkSettings
 from heliograph.link.zenoh import ZenohBus, open_bus
@@ -116,6 +116,31 @@ def test_a_handler_that_fails_is_told_of_and_called_again(
     deadline_s = time.monotonic() + WAIT_S
     while "the handler of heliograph/n/hello failed" not in caplog.text:
         assert time.monotonic() < deadline_s, caplog.text
+
+
+def test_what_breaks_the_protocol_fills_no_log(pair: tuple[Bus, Bus], caplog: pytest.LogCaptureFixture) -> None:
+    ground, board = pair
+
+    def answer(key: str, question: bytes) -> list[bytes]:
+        if question == b"garbage":
+            raise RemoteProtocolError("that is no question")
+        return [question]
+
+    board.answer("test/question", answer)
+    settle(pair)
+    assert ground.ask("test/question", b"garbage") == []
+    assert ground.ask("test/question", b"good") == [("test/question", b"good")]
+    assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
+
+
+def test_a_message_larger_than_any_of_ours_is_not_taken(pair: tuple[Bus, Bus]) -> None:
+    ground, board = pair
+    board.answer("test/question", lambda _, question: [len(question).to_bytes(4, "big")])
+    settle(pair)
+    [(_, size)] = ground.ask("test/question", bytes(2_000_000))
+    assert int.from_bytes(size, "big") == 2_000_000
+    assert ground.ask("test/question", bytes(10_000_000), timeout_s=2) == []
+    assert ground.ask("test/question", b"small")
 
 
 def test_after_it_is_closed_a_subscription_is_silent(pair: tuple[Bus, Bus]) -> None:

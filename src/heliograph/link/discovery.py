@@ -121,7 +121,9 @@ def _ask(bus: Bus, node: str, deadline_s: float, key: PrivateKey | None) -> list
     challenge = Challenge(nonce=nonce, key=key.public.hex if key else "")
     while True:
         before_ns, wall_before_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns()
-        answers = bus.ask(topic(node, HELLO), encode(challenge), timeout_s=max(0.0, deadline_s - time.monotonic()))
+        # A little less than there is: one who listens and says nothing must not make the others' answers late.
+        timeout_s = max(0.0, deadline_s - time.monotonic() - _QUIET_S)
+        answers = bus.ask(topic(node, HELLO), encode(challenge), timeout_s=timeout_s)
         half_ns = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - before_ns) // 2
         # On a new connection a token may come before it is known who answers.
         if answers or time.monotonic() + _QUIET_S > deadline_s:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from heliograph.link.message import Message
+
+# Bounds that no honest node comes near: with less, arithmetic of the ground would leave the 64 bits of a message.
+Count = Annotated[int, Meta(ge=0, le=1 << 62)]
+Label = Annotated[str, Meta(max_length=255)]
 
 
 class Challenge(Message, frozen=True, kw_only=True):
@@ -21,23 +29,23 @@ class Hello(Message, frozen=True, kw_only=True):
     KIND = "hello"
 
     nonce: bytes
-    name: str
+    name: Label
     """A label for people; the key is the node."""
     key: str
     """Whole public key, 64 hexadecimal digits."""
-    boot: str
+    boot: Label
     """16 hexadecimal digits, drawn at random at each start of the node."""
-    boot_time_ns: int
+    boot_time_ns: Count
     """CLOCK_BOOTTIME when it answered."""
-    wall_time_ns: int
-    started_boot_time_ns: int = 0
+    wall_time_ns: Count
+    started_boot_time_ns: Count = 0
     """CLOCK_BOOTTIME when this run of the node began."""
-    counter: int = 0
+    counter: Count = 0
     """The highest counter that it has seen from the key that asks, 0 when unknown."""
-    version: str = ""
-    files: str = ""
+    version: Label = ""
+    files: Label = ""
     """HOST:PORT where its file transfers listen for datagrams; empty when it has none."""
-    spooled: int = 0
+    spooled: Count = 0
     """Samples that wait for acknowledgement."""
     archive: str = ""
     """Id of the key that it has pinned as its archive, as in `collector_topic`; empty when there is none."""

@@ -13,7 +13,7 @@ from typing import Any
 import zenoh
 from zenoh.handlers import FifoChannel, RingChannel
 
-from heliograph.core import AddressError, LinkLostError, SettingError
+from heliograph.core import AddressError, LinkLostError, RemoteProtocolError, SettingError
 from heliograph.link.bus import Answerer, Closable, Handler, PresenceHandler, Urgency
 from heliograph.link.certificates import check_certificates
 from heliograph.link.settings import LinkSettings
@@ -34,6 +34,8 @@ _LONGEST_PATIENCE_US = 4_000_000
 """For room for a command, before the peer that takes nothing is disconnected."""
 _WAITING = 1024
 """Messages that wait for a handler; then the oldest is dropped."""
+_LARGEST_BYTES = 8 << 20
+"""Of a message: nobody has us hold more than that. A large one is a megabyte."""
 _CLOSE_S = 2.0
 _JOIN_S = 1.0
 _RETRY = {"period_init_ms": 200, "period_max_ms": 1000, "period_increase_factor": 2}
@@ -241,6 +243,9 @@ class _Declared:
                 return
             try:
                 take(event)
+            except RemoteProtocolError as error:
+                # Anybody may send these, as many as he likes: no log is filled with them.
+                _log.debug("what came for %s is left out: %s", self._key, error)
             except Exception:
                 _log.exception("the handler of %s failed", self._key)
 
@@ -264,6 +269,7 @@ def _config(settings: LinkSettings) -> zenoh.Config:
         "transport/link/tx/queue/congestion_control/block/wait_before_close": _LONGEST_PATIENCE_US,
         "transport/link/tcp/so_sndbuf": settings.send_buffer_bytes,
         "transport/link/tls/so_sndbuf": settings.send_buffer_bytes,
+        "transport/link/rx/max_message_size": _LARGEST_BYTES,
         "transport/shared_memory/enabled": False,
     }
     if settings.tls is not None:
@@ -295,4 +301,5 @@ def _opening_error(error: zenoh.ZError, settings: LinkSettings) -> Exception:
         return AddressError(f"cannot listen at {' and '.join(settings.listen)}: taken, or no address of this machine")
     if "Unable to connect" in text:
         return LinkLostError(_nobody(settings))
-    return SettingError(f"the link cannot be opened ({text})")
+    # Without the line of Zenoh's source that it ends with.
+    return SettingError(f"the link cannot be opened ({text.partition(' at /')[0]})")
