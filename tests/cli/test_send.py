@@ -36,6 +36,11 @@ def count(call: Call) -> Any:
     return {"taken": call.arguments["pictures"], "by": call.user}
 
 
+def survey(_: Call) -> Any:
+    steps = [{"step": 1, "state": "completed"}, {"step": 2, "state": "late", "reason": "late by 3 s"}]
+    return {"name": "pass", "done": True, "steps": steps, "others": []}
+
+
 def linger(call: Call) -> None:
     if call.cancelled.wait(20):
         raise CommandFailedError("woken")
@@ -55,6 +60,7 @@ COMMANDS = [
         ),
         count,
     ),
+    Command(CommandDefinition(name="camera.survey", description="Surveys."), survey),
     Command(CommandDefinition(name="camera.linger", description="Takes long.", cancellable=True), linger),
     Command(
         CommandDefinition(name="vehicle.fire", description="Fires.", hazard=Hazard.HAZARDOUS, aliases=("FIRE",)), fire
@@ -115,11 +121,23 @@ def test_every_stage_is_a_line_of_json(program: Program, place: Place) -> None:
     assert len({each["command"] for each in stages}) == 1
 
 
+def test_rows_within_a_result_are_a_table(program: Program, place: Place) -> None:
+    ended = program("send", "cam-1", "camera.survey")
+    assert ended.code == 0, ended.err
+    name, done, steps, head, _, first, second, others = ended.out.splitlines()[-8:]
+    assert (name, done, steps, others) == ("name: pass", "done: true", "steps:", "others: none")
+    assert head.split() == ["step", "state", "reason"]
+    assert first.split() == ["1", "completed"]
+    assert second.split() == ["2", "late", "late", "by", "3", "s"]
+
+
 def test_without_a_command_everything_is_listed(program: Program, place: Place) -> None:
     ended = program("send", "cam-1")
     assert ended.code == 0, ended.err
-    assert "camera.count <pictures, -5 to 9>" in ended.out
-    assert "hazardous" in ended.out
+    lines = ended.out.splitlines()
+    assert lines[lines.index("camera.count <pictures, -5 to 9>") + 1] == "    Counts."
+    assert lines[lines.index("vehicle.fire") + 1] == "    Fires. (hazardous)"
+    assert max(map(len, lines)) <= 120
     told = json.loads(program("send", "cam-1", "--json").out)
     assert {"name": "camera.fail", "description": "Fails."} in told
 
@@ -174,7 +192,7 @@ def test_a_hazardous_command_is_sent_when_somebody_says_yes(
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
     ended = program("send", "cam-1", "FIRE")
     assert (ended.code, DONE) == (130, [])
-    assert "vehicle.fire is hazardous (Fires.). Send it to cam-1?" in ended.err
+    assert "vehicle.fire is hazardous (Fires). Send it to cam-1?" in ended.err
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     assert program("send", "cam-1", "FIRE").code == 0
     assert program("send", "cam-1", "FIRE", "--yes").code == 0

@@ -123,7 +123,7 @@ def _confirm(definition: CommandDefinition, node: Node, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise SettingError(f"{definition.name} is hazardous, and nobody is there to be asked: add --yes to send it")
-    told = f"{definition.name} is hazardous ({definition.description}). Send it to {node.name}?"
+    told = f"{definition.name} is hazardous ({definition.description.rstrip('.')}). Send it to {node.name}?"
     if not typer.confirm(shown(told), err=True):
         raise typer.Exit(ExitCode.INTERRUPTED)
 
@@ -137,21 +137,46 @@ def _show_dictionary(commander: Commander, node: Node, as_json: bool) -> None:
     if as_json:
         show(msgspec.to_builtins(commands), as_json=True)
         return
-    rows = [
-        {"usage": usage(each), "role": each.role.value, "hazard": each.hazard.value, "description": each.description}
-        for each in commands
-    ]
-    show(rows)
+    for each in commands:
+        typer.echo(shown(usage(each)))
+        typer.echo(shown(f"    {each.description}{_demands(each)}"))
+    typer.echo("<it must be given>   [it may be left out; what it is then]", err=True)
+
+
+def _demands(definition: CommandDefinition) -> str:
+    """Tell what sets a command apart from what every operator sends without a thought."""
+    from heliograph.link.dictionary import Hazard, Role
+
+    told = [] if definition.hazard is Hazard.NONE else [definition.hazard.value]
+    told += [] if definition.role is Role.OPERATOR else [f"role {definition.role.value}"]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _show_result(result: Any) -> None:
-    if result is None:
-        return
-    if isinstance(result, list) and result and all(isinstance(each, dict) for each in result):
-        columns = list(dict.fromkeys(name for each in result for name in each))
-        show([{name: each.get(name) for name in columns} for each in result])
+    if _is_table(result):
+        _show_table(result)
     elif isinstance(result, dict):
         for name, value in result.items():
-            typer.echo(shown(f"{name}: {value}"))
-    else:
-        typer.echo(shown(result))
+            if _is_table(value):
+                typer.echo(shown(f"{name.replace('_', ' ')}:"))
+                _show_table(value)
+            else:
+                typer.echo(shown(f"{name}: {_plain(value)}"))
+    elif result is not None:
+        typer.echo(shown(_plain(result)))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _show_table(rows: list[dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(name for each in rows for name in each))
+    show([{name: each.get(name) for name in columns} for each in rows])
+
+
+def _plain(value: Any) -> str:
+    """Give a value as JSON has it, but a text as it is."""
+    if value is None or value == []:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
