@@ -243,3 +243,45 @@ def test_a_closed_bus_ends_it_quietly(board: Board, bus: MemoryBus, caplog: pyte
     board.commit(1)
     board.publisher.close()
     assert not caplog.records
+
+
+class SlowBus(MemoryBus):
+    """As a link without room: each block waits until it is given up, or finds some."""
+
+    def publish(self, key: str, payload: bytes, urgency: Urgency = Urgency.LIVE) -> None:
+        if urgency is not Urgency.COMMAND:
+            threading.Event().wait(0.05)
+        super().publish(key, payload, urgency)
+
+
+def test_on_a_slow_link_what_is_live_is_never_late_for_long(tmp_path: Path, key: PrivateKey) -> None:
+    bus = SlowBus()
+    board, ground = Board(tmp_path, bus), Ground(bus, key)
+    begun_s = time.monotonic()
+    for first in range(1, 201):
+        board.commit(first)
+    at = 200
+    while not any(number > 200 for number in ground.numbers()):
+        at += 1
+        board.commit(at)
+        threading.Event().wait(0.05)
+    assert time.monotonic() - begun_s < 6, "one after the other they take 10 s"
+    assert board.spool.samples == at
+    board.publisher.close()
+    board.spool.close()
+
+
+def test_on_a_slow_link_it_ends_soon_though_live_blocks_and_backlog_wait(tmp_path: Path, key: PrivateKey) -> None:
+    bus = SlowBus()
+    board, ground = Board(tmp_path, bus), Ground(bus, key)
+    board.pinned = key.public
+    for at in range(300):  # of as many runs, which cannot be joined
+        board.spool.append([spooled_of(1, 1, boot=f"{at:016x}")], declarations=[HEALTH])
+    ground.come()
+    for first in range(1, 301):
+        board.commit(first)
+    begun_s = time.monotonic()
+    board.publisher.close()
+    assert time.monotonic() - begun_s < 4
+    assert board.spool.samples == 600
+    board.spool.close()

@@ -23,6 +23,10 @@ from heliograph.link.topic import BLOCKS, topic
 _log = logging.getLogger(__name__)
 
 _LIVE_BYTES = 8 * 1024 * 1024
+_LIVE_NS = 2_000_000_000
+"""What waited for so long on a link that is slow is backlog, lest all that follows is as late."""
+_BLOCK_BYTES = 500
+"""What a block costs beside what it holds."""
 _SETTLE_NS = 500_000_000
 """Acknowledged blocks are removed with the next commit, or after this time when there is none."""
 _RETRY_S = 1.0
@@ -41,7 +45,7 @@ class Publisher:
         self._node_id = node_id
         self._outbox = Outbox(spool.newest_id)
         self._lock = threading.Lock()
-        self._live: deque[tuple[Spooled, bool]] = deque()
+        self._live: deque[tuple[Spooled, bool, int]] = deque()
         self._live_bytes = 0
         self._settle_ns: int | None = None
         self._ended = threading.Event()
@@ -69,7 +73,7 @@ class Publisher:
         self._offer(blocks, spooled=False)
 
     def close(self) -> None:
-        """Send what is waiting live, and end."""
+        """Send what is waiting live, in the time that a link that is slow gives it, and end."""
         self._archive.close()
         with self._fresh:
             self._ended.set()
@@ -79,11 +83,12 @@ class Publisher:
             thread.join()
 
     def _offer(self, blocks: Iterable[Spooled], *, spooled: bool) -> None:
+        now_ns = _now_ns()
         with self._fresh:
             for block in blocks:
                 if self._live_bytes < _LIVE_BYTES:
-                    self._live.append((block, spooled))
-                    self._live_bytes += block.size_bytes
+                    self._live.append((block, spooled, now_ns))
+                    self._live_bytes += block.size_bytes + _BLOCK_BYTES
                 elif spooled:
                     with self._lock:
                         self._outbox.passed_over(block)
@@ -91,25 +96,30 @@ class Publisher:
 
     def _send_live(self) -> None:
         while taken := self._next_live():
-            block, spooled = taken
+            block, spooled, offered_ns = taken
+            now_ns = _now_ns()
+            late = now_ns - offered_ns > _LIVE_NS
             declare = False
             if spooled:
                 with self._lock:
-                    declare = self._outbox.live(block, _now_ns())
-            if not self._publish(block, declare, Urgency.LIVE):
+                    declare = not late and self._outbox.live(block, now_ns)
+                    if late:
+                        self._outbox.passed_over(block)
+            if not late and not self._publish(block, declare, Urgency.LIVE):
                 return
             # It may be on its way now, or left to the backlog.
             self._work.set()
 
-    def _next_live(self) -> tuple[Spooled, bool] | None:
+    def _next_live(self) -> tuple[Spooled, bool, int] | None:
+        """Give a block, whether it is spooled, and since when it waits; None at the end."""
         with self._fresh:
             while not self._live and not self._ended.is_set():
                 self._fresh.wait()
             if not self._live:
                 return None
-            block, spooled = self._live.popleft()
-            self._live_bytes -= block.size_bytes
-            return block, spooled
+            taken = self._live.popleft()
+            self._live_bytes -= taken[0].size_bytes + _BLOCK_BYTES
+            return taken
 
     def _send_backlog(self) -> None:
         while not self._ended.is_set():
@@ -177,7 +187,8 @@ class Publisher:
         for block in joined(found, self._outbox.message_bytes):
             with self._lock:
                 declare = self._outbox.sent(block, _now_ns(), again=isinstance(step, Again))
-            if not self._publish(block, declare, Urgency.BACKLOG):
+            # On a slow link each may wait.
+            if self._ended.is_set() or not self._publish(block, declare, Urgency.BACKLOG):
                 return False
         return True
 
