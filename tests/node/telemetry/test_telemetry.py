@@ -306,6 +306,21 @@ def test_a_damaged_spool_is_told_and_a_new_one_begins(bench: Bench, bus: MemoryB
     assert "spool.sqlite.aside" in event.message
 
 
+def test_events_tell_why_there_is_no_spool(bench: Bench, bus: MemoryBus) -> None:
+    (bench.folder / "node" / "spool.sqlite").mkdir(parents=True)
+    bench.telemetry()
+
+    def told() -> list[str]:
+        ((_, answer),) = bus.ask(topic(NODE, EVENTS), encode(EventsRequest(severity=Severity.WARNING)))
+        return [each.event.name for each in decode(answer, Events).events]
+
+    eventually(lambda: told() == ["telemetry.file", "telemetry.unwritable"])
+    (bench.folder / "node" / "spool.sqlite").rmdir()
+    bench.collector()
+    eventually(lambda: [each.event.name for each in bench.events()][-1:] == ["telemetry.written"])
+    assert [each.sequence for each in bench.events()] == [1, 2, 3]
+
+
 def test_closing_commits_what_was_measured_a_moment_before(bench: Bench) -> None:
     telemetry = bench.telemetry()
     health = telemetry.declare(HEALTH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from heliograph.core import OutputError
 from heliograph.link.event import Severity
@@ -151,13 +151,15 @@ class Writer:
     def _keep(self, fresh: list[Spooled]) -> None:
         """What cannot be committed is shown to viewers, and waits in memory as long as there is room."""
         self._publisher.show(fresh)
+        # In a file of their own, so that the ground finds why there is no spool.
+        self._store_events(fresh)
         self._waiting.shrink()
 
-    def _store_events(self, blocks: tuple[Spooled, ...]) -> None:
+    def _store_events(self, blocks: Iterable[Spooled]) -> None:
         try:
             self._archive.store(each for each in blocks if each.stream == EVENTS_STREAM)
         except OutputError as error:
-            _log.warning("events are spooled, but not archived on board: %s", error)
+            _log.warning("events are not archived on board: %s", error)
 
     def _report_losses(self) -> None:
         """Once a second at most, and only to an archive: until it is there they become fewer, larger ranges."""
