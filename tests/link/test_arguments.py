@@ -234,6 +234,12 @@ def test_any_words_are_refused_or_pass_on_board(definition: CommandDefinition, w
     assert check(definition, taken) == taken
 
 
+def test_a_type_of_a_newer_node_is_refused_with_that_reason() -> None:
+    newer = CommandDefinition(name="warp", description="", arguments=(Argument(name="shape", type="matrix"),))
+    with pytest.raises(CommandRefusedError, match="shape is of a type that this program does not know"):
+        from_words(newer, ["1"])
+
+
 def test_near_names_are_offered() -> None:
     assert near("node.pin", ["node.ping", "node.restart"]) == " (did you mean node.ping?)"
     assert near("xyz", ["node.ping"]) == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 import time
 from collections.abc import Mapping
@@ -14,7 +13,17 @@ import typer
 
 from heliograph.cli.argument import JsonOption, assignment
 from heliograph.cli.exit_code import ExitCode
-from heliograph.cli.ground import Connect, KeyFile, TlsCa, TlsCertificate, TlsKey, ground_bus, ground_key, installed
+from heliograph.cli.ground import (
+    Connect,
+    KeyFile,
+    TlsCa,
+    TlsCertificate,
+    TlsKey,
+    ground_bus,
+    ground_key,
+    ground_user,
+    installed,
+)
 from heliograph.cli.moment import local_time, wall_time_ns
 from heliograph.cli.sequence_file import checked_steps, read_text, show_fault
 from heliograph.cli.table import show
@@ -226,7 +235,7 @@ def _confirm(node: Node, yes: bool) -> None:
 def _order(commander: Commander, node: Node, command: str, **arguments: Any) -> Any:
     from heliograph.link.commander import outcome
 
-    return outcome(commander.send(node, command, arguments, user=getpass.getuser()))
+    return outcome(commander.send(node, command, arguments, user=ground_user()))
 
 
 def _follow(watch: RunWatch, node: Node, run: str, name: str) -> None:

@@ -94,7 +94,9 @@ def _checked(definition: CommandDefinition, argument: Argument, value: Any) -> A
     # What a definition gives as its default need not pass for a value: an empty path may stand for the root.
     if type(value) is type(argument.default) and value == argument.default:
         return value
-    reason, taken = _TYPES[argument.type](argument, value)
+    if (verdict := _TYPES.get(argument.type)) is None:
+        raise _refused(definition, f"{argument.name} is of a type that this program does not know: bring it up to date")
+    reason, taken = verdict(argument, value)
     if not reason and argument.choices and str(taken) not in argument.choices:
         reason = f"must be {_choices(argument)}"
     if reason:

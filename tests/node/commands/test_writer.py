@@ -52,6 +52,17 @@ def numbers(database: Database) -> list[int]:
         return [number for (number,) in rows]
 
 
+def test_an_error_that_nobody_expected_stops_neither_who_waits_nor_the_writer(
+    writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "transaction", lambda: 1 / 0)
+        with pytest.raises(OutputError, match="division"):
+            writer.do(add(2))
+    assert writer.do(add(4)) == 4
+    assert numbers(database) == [4]
+
+
 def add_together(writer: Writer, count: int) -> list[object]:
     """Have works added while the writer is at another, so that they wait together; gives the outcome of each."""
     busy, going = threading.Event(), threading.Event()

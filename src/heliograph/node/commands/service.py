@@ -97,6 +97,8 @@ class CommandService:
 
     def _refused(self, data: bytes, reason: str) -> Stages:
         """Find out whether it came before, in these very bytes, or who it is that is refused."""
+        if len(data) > _LARGEST_BYTES:
+            return self._stranger(reason)
         try:
             signer, command = unseal(data, Command)
         except (CommandRefusedError, RemoteProtocolError):
@@ -107,7 +109,7 @@ class CommandService:
                 return known
         except OutputError as error:
             logger.warning("the journal cannot tell what became of command %s: %s", command.id, error)
-        if self._trust.pin_of(signer) is None or len(data) > _LARGEST_BYTES:
+        if self._trust.pin_of(signer) is None:
             return self._stranger(reason, command.id)
         ours = command.node == self._node.hex and self._journal.window_of(signer.hex).admits(command.counter)
         return self._executor.refuse(command, reason, signer.hex, _digest(data), counted=ours)

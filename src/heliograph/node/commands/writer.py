@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 
 from heliograph.core import OutputError
 from heliograph.link.database import Database
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -62,7 +65,10 @@ class Writer:
         try:
             with self._database.transaction() as connection:
                 ends = [_done(connection, work, future) for work, future in batch]
-        except OutputError as error:
+        except Exception as error:
+            # Whatever it is, nobody waits for ever, and the next batch is tried.
+            if not isinstance(error, OutputError):
+                logger.exception("%s cannot be written", self._database.path)
             for _, future in batch:
                 future.set_exception(OutputError(str(error)))
             return

@@ -91,6 +91,8 @@ class Runner:
             now = self._board.now()
             with self._lock:
                 action = self.run.next(now)
+                # Whoever cancels from now on is told that this one goes on.
+                self.under_way = action.step if isinstance(action, Start) else None
             self.waits_for = action.reason if isinstance(action, Wait) else ""
             match action:
                 case None:
@@ -122,7 +124,6 @@ class Runner:
         return run
 
     def _do(self, step: Step, now: Moment) -> None:
-        self.under_way = step
         failure = self._failure(step, now)
         self.under_way = None
         self._note(step, StepState.FAILED if failure else StepState.COMPLETED, self._board.now(), failure)
