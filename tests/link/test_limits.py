@@ -24,6 +24,8 @@ def reference(samples: list[tuple[int, float]], hold_ns: int) -> list[tuple[int,
     state, beyond_ns = LimitState.NORMAL, 0
     found = []
     for time_ns, value in samples:
+        if value != value:
+            continue  # it says nothing
         now = LimitState.ALARM if abs(value) > 10 else LimitState.WARNING if abs(value) > 5 else LimitState.NORMAL
         if now > state or (now < state and time_ns - beyond_ns >= hold_ns):
             state = now
@@ -70,6 +72,13 @@ def test_the_change_says_which_limit(value: float, limit: float, state: str) -> 
     (change,) = check(LimitWatch(STREAM), [(5, value)])
     assert (change.limit, change.state.name, change.value, change.boot_time_ns) == (limit, state, value, 5)
     assert (change.channel.name, change.former) == ("volts", LimitState.NORMAL)
+
+
+def test_a_sensor_that_fails_in_alarm_is_not_within_its_limits_again() -> None:
+    watch = LimitWatch(STREAM, hold_ns=SECOND_NS)
+    assert [each.state for each in check(watch, [(1, 11.0)])] == [LimitState.ALARM]
+    assert check(watch, [(time_s * SECOND_NS, float("nan")) for time_s in range(2, 9)]) == []
+    assert [each.state for each in check(watch, [(9 * SECOND_NS, 1.0)])] == [LimitState.NORMAL]
 
 
 def test_a_limit_is_not_beyond_itself_and_no_number_is_beyond_nothing() -> None:

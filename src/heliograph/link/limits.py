@@ -37,7 +37,7 @@ class LimitChange:
 
 
 class LimitWatch:
-    """Watches one stream: what gets worse is told at once, what gets better after `hold_ns`.
+    """Watches one stream: what gets worse is told at once, what gets better after `hold_ns`; NaN changes nothing.
 
     >>> stream = Stream(name="health", channels=(Channel(name="cpu", limits=Limits(warning_high=80.0)),))
     >>> watch = LimitWatch(stream)
@@ -64,6 +64,10 @@ class _ChannelWatch:
         """Time of the last sample that was as bad as the state says."""
 
     def check(self, times_ns: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> list[LimitChange]:
+        if values.dtype.kind == "f":
+            # A sensor that fails while in alarm is not within its limits again.
+            told = ~np.isnan(values)
+            times_ns, values = times_ns[told], values[told]
         states = states_of(values, self._limits)
         changes = []
         at = 0
