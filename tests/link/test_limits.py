@@ -24,7 +24,7 @@ def reference(samples: list[tuple[int, float]], hold_ns: int) -> list[tuple[int,
     state, beyond_ns = LimitState.NORMAL, 0
     found = []
     for time_ns, value in samples:
-        if value != value:
+        if np.isnan(value):
             continue  # it says nothing
         now = LimitState.ALARM if abs(value) > 10 else LimitState.WARNING if abs(value) > 5 else LimitState.NORMAL
         if now > state or (now < state and time_ns - beyond_ns >= hold_ns):
