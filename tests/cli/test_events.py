@@ -52,7 +52,7 @@ def test_a_line_for_each_the_newest_last(program: Program, board: Telemetry) -> 
     lines = program("events", "cam-1").out.splitlines()
     assert [line.split()[2:4] for line in lines[-2:]] == [["warning", "camera.lost"], ["diagnostic", "camera.found"]]
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d warning    camera\.lost  cam-1 is \ufffd\[2Jgone",
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d warning    camera\.lost {8}cam-1 is \ufffd\[2Jgone",
         lines[-2],
     )
     assert len(program("events", "cam-1", "--limit", "1").out.splitlines()) == 1
@@ -111,7 +111,7 @@ def test_following_goes_on_with_what_was_missed_when_the_node_is_back(tmp_path: 
             first = resources.enter_context(ExitStack())
             first.enter_context(running("it is up"))
             process = resources.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
             )
             resources.callback(process.kill)
             assert process.stdout
@@ -121,6 +121,8 @@ def test_following_goes_on_with_what_was_missed_when_the_node_is_back(tmp_path: 
             while "it is up" not in (line := process.stdout.readline()):
                 assert line
             first.close()
+            while "is gone: its program ended or the link is cut" not in (line := process.stdout.readline()):
+                assert line
             resources.enter_context(running("it is up again"))
             while "it is up again" not in (line := process.stdout.readline()):
                 assert line

@@ -15,6 +15,7 @@ from heliograph.cli.argument import JsonOption
 from heliograph.cli.ground import Connect, TlsCa, TlsCertificate, TlsKey, ground_bus, installed
 from heliograph.cli.interruption import stop_on_signals
 from heliograph.cli.moment import local_time
+from heliograph.cli.presence import tell_presence
 from heliograph.cli.terminal import shown
 from heliograph.core import LinkLostError, SettingError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"warning": "yellow", "alarm": "red", "fatal": "bright_red", "diagnostic": "bright_black"}
 _LOOK_S = 0.25
+_NAME_WIDTH = 17
 _EVER = (-(2**62), 2**62)
 
 
@@ -86,10 +88,9 @@ def _archived(archive: Path, node: str, request: EventsRequest) -> list[Archived
 def _follow(bus: Bus, node: Node, request: EventsRequest, as_json: bool) -> None:
     from heliograph.link.follow import Follow, events_on_board
     from heliograph.link.telemetry import EVENTS_STREAM
-    from heliograph.link.topic import ALIVE, topic
 
     stop = stop_on_signals()
-    alive, back = topic(node.id, ALIVE), threading.Event()
+    back = threading.Event()
     told: dict[str, int] = {}
     heard: dict[str, int] = {}
 
@@ -98,17 +99,13 @@ def _follow(bus: Bus, node: Node, request: EventsRequest, as_json: bool) -> None
         told.update({each.boot: each.sequence for each in new})
         _print(new, as_json)
 
-    def appear(_: str, there: bool) -> None:
-        if there:
-            back.set()
-
     def ask() -> None:
         # Without an answer there is none to tell now; it is asked again when the node is back.
         with suppress(LinkLostError):
             tell(events_on_board(bus, node.id, request))
 
     # Listening before asking: what happens in between is among the one or the other.
-    with Follow(bus, node.id, [EVENTS_STREAM]) as following, closing(bus.watch_presence(alive, appear)):
+    with Follow(bus, node.id, [EVENTS_STREAM]) as following, closing(tell_presence(bus, node, back.set)):
         tell(events_on_board(bus, node.id, request))
         while not stop.is_set():
             came = following.next(_LOOK_S)
@@ -137,7 +134,8 @@ def _print(found: Iterable[ArchivedEvent], as_json: bool) -> None:
 def _line(event: ArchivedEvent) -> str:
     severity = event.event.severity.value
     told = typer.style(f"{severity:<10}", fg=_COLOURS.get(severity), bold=severity == "fatal")
-    return f"{local_time(event.wall_time_ns)} {told} {shown(event.event.name)}  {shown(event.event.message)}"
+    name = f"{shown(event.event.name):<{_NAME_WIDTH}}"
+    return f"{local_time(event.wall_time_ns)} {told} {name}  {shown(event.event.message)}"
 
 
 def _json(event: ArchivedEvent) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from heliograph.cli.argument import JsonOption
 from heliograph.cli.ground import Connect, KeyFile, TlsCa, TlsCertificate, TlsKey, ground_bus, ground_key, installed
 from heliograph.cli.interruption import stop_on_signals
 from heliograph.cli.moment import wall_time_ns
+from heliograph.cli.presence import tell_presence
 from heliograph.cli.table import show
 from heliograph.cli.terminal import shown
 from heliograph.core import SettingError
@@ -69,6 +70,7 @@ def telemetry(
 
             resources.enter_context(archiving(bus, newest.node, archive, private, following.offer))
         view = resources.enter_context(lines_or_table(newest, as_json))
+        resources.enter_context(closing(tell_presence(bus, newest.node)))
         while not stop.is_set():
             view(following.next(_LOOK_S))
     if following.missed:
