@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from heliograph.core import SettingError, SourceNotFoundError
 from heliograph.link.dictionary import Role
 from heliograph.link.keys import PublicKey
-from heliograph.link.settings import LinkSettings
+from heliograph.link.settings import LinkSettings, TlsSettings
 from heliograph.link.trust import Pin
+from heliograph.node.complaint import complaint
 
 # Names are parts of topics, streams and file names.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -118,10 +119,10 @@ class NodeSettings(Table, frozen=True, kw_only=True):
             if twice := {name for name in names if names.count(name) > 1}:
                 raise SettingError(f"two of [[{kind}]] are called {sorted(twice)[0]!r}: rename one")
         for vehicle in self.vehicle:
-            if bool(vehicle.connection) != (vehicle.kind == "mavlink"):
-                raise SettingError(
-                    f'vehicle {vehicle.name!r}: `connection` belongs to kind = "mavlink", and only there'
-                )
+            if vehicle.kind == "mavlink" and not vehicle.connection:
+                raise SettingError(f'vehicle {vehicle.name!r} needs a `connection`, such as "udp:127.0.0.1:14550"')
+            if vehicle.kind != "mavlink" and vehicle.connection:
+                raise SettingError(f'vehicle {vehicle.name!r}: `connection` belongs to kind = "mavlink" alone')
         _check_numbers(self.telemetry, self.files)
         host, _ = address_of(self.files.listen)
         if self.files.address:
@@ -155,8 +156,10 @@ def parse(text: str, file: Path) -> NodeSettings:
     try:
         settings = msgspec.toml.decode(text, type=NodeSettings)
         _ = settings.pins  # a key that is none is told now, and with the file's name
-    except (msgspec.MsgspecError, SettingError, ValueError) as error:
-        raise SettingError(f"{file}: {_plain(str(error))}") from error
+    except (msgspec.ValidationError, SettingError) as error:
+        raise SettingError(f"{file}: {complaint(str(error), _TABLES)}") from error
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise SettingError(f"{file}: this is no valid TOML: {error}") from error
     return settings
 
 
@@ -201,7 +204,13 @@ def _check_numbers(telemetry: TelemetrySettings, files: FileSettings) -> None:
         raise SettingError("files.rate_bps is at least 1000; leave it out for no limit")
 
 
-def _plain(message: str) -> str:
-    """Say where in TOML's own terms: msgspec names the place `$.camera[0].url`."""
-    message = re.sub(r"Object contains unknown field `(.*?)`", r"there is no key `\1`", message)
-    return re.sub(r" - at `\$\.?([^`]*)`", lambda found: f" (at {found[1]})" if found[1] else "", message)
+_TABLES: dict[str, type] = {
+    "": NodeSettings,
+    "link": LinkSettings,
+    "link.tls": TlsSettings,
+    "trust": TrustSettings,
+    "camera": CameraSettings,
+    "vehicle": VehicleSettings,
+    "files": FileSettings,
+    "telemetry": TelemetrySettings,
+}
