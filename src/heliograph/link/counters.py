@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import msgspec
 
-ROOM = 63
-"""How far commands may overtake one another; the bitmap and the highest counter fit a database's signed integers."""
+ROOM = 64
+"""How many commands may overtake one. Counters follow a clock, so that how far they are apart says nothing."""
 _LIMIT = 1 << 63
 
 
 class CounterWindow(msgspec.Struct, frozen=True):
     """The counters that one key has used for one node.
 
-    >>> window = CounterWindow().with_counter(10)
-    >>> window.admits(10), window.admits(9), window.with_counter(9).admits(9)
+    >>> window = CounterWindow().with_counter(1_000_000)
+    >>> window.admits(1_000_000), window.admits(9), window.with_counter(9).admits(9)
     (False, True, False)
     """
 
-    highest: int = 0
-    bitmap: int = 0
-    """Bit n is set when `highest - 1 - n` was used."""
+    closed: int = 0
+    """This one and all below it count as used."""
+    used: tuple[int, ...] = ()
+    """Those above it that were used, the lowest first; at most `ROOM`."""
+
+    @property
+    def highest(self) -> int:
+        """The highest that was used, or may have been."""
+        return self.used[-1] if self.used else self.closed
 
     def admits(self, counter: int) -> bool:
-        """Tell whether a counter is new; one too far below the highest is not, used or unused."""
-        if counter > self.highest:
-            return counter < _LIMIT
-        place = self.highest - counter - 1
-        return counter > 0 and 0 <= place < ROOM and not self.bitmap >> place & 1
+        """Tell whether a counter is new; one that more than `ROOM` used ones are above is not, used or unused."""
+        return self.closed < counter < _LIMIT and counter not in self.used
 
     def with_counter(self, counter: int) -> CounterWindow:
         """Give the window after a counter was used. Raises `ValueError` for one that it does not admit."""
         if not self.admits(counter):
             raise ValueError(f"counter {counter} was used, or may have been")
-        if counter <= self.highest:
-            return CounterWindow(self.highest, self.bitmap | 1 << (self.highest - counter - 1))
-        step = counter - self.highest
-        # Before the first there was none: 0 is no counter that anybody used.
-        moved = (self.bitmap << 1 | 1) << (step - 1) if self.highest and step <= ROOM else 0
-        return CounterWindow(counter, moved & ((1 << ROOM) - 1))
+        used = sorted((*self.used, counter))
+        if len(used) <= ROOM:
+            return CounterWindow(self.closed, tuple(used))
+        return CounterWindow(used[0], tuple(used[1:]))

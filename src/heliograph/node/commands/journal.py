@@ -12,7 +12,7 @@ import msgspec
 
 from heliograph.core import CommandRefusedError
 from heliograph.link.command import Answer, Command, JournalEntry, JournalRequest, Stage
-from heliograph.link.counters import ROOM, CounterWindow
+from heliograph.link.counters import CounterWindow
 from heliograph.link.database import Database
 from heliograph.link.message import decode, encode
 from heliograph.node.commands.run import Stages, with_stage
@@ -217,7 +217,7 @@ def _joined(kept: CounterWindow | None, spent: CounterWindow) -> CounterWindow:
     """Give a window that admits nothing that either of two does not."""
     if kept in (None, spent):
         return spent
-    return CounterWindow(max(kept.highest, spent.highest), (1 << ROOM) - 1)
+    return CounterWindow(max(kept.highest, spent.highest))
 
 
 def _reserve(connection: sqlite3.Connection) -> None:
