@@ -237,6 +237,7 @@ def test_a_state_folder_that_cannot_be_made_is_told() -> None:
 def test_the_line_about_a_file_has_no_control_characters() -> None:
     status = TransferStatus(TransactionId(1, 1), Role.SENDING, State.COMPLETED, 3_000_000, 3_000_000, 1)
     assert told("a\x1b", "b", status, 2.0) == "a\ufffd -> b: 3000000 bytes, 1.5 MB/s"
+    assert told("a", "b", status, 60.0) == "a -> b: 3000000 bytes, 60.0 s"
 
 
 @contextmanager

@@ -51,3 +51,7 @@ def test_json_has_null_for_what_is_no_number(value: float) -> None:
     (line,) = json_lines(samples((value, "x")))
     assert json.loads(line)["values"] == {"t": None, "note": "x"}
     assert readings(samples((value, "x")), 0.0)[0].facts()["value"] is None
+
+
+def test_a_table_has_a_dash_for_what_was_not_measured() -> None:
+    assert readings(samples((nan, "x")), 0.0)[0].row()["value"] == "-"

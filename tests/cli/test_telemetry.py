@@ -184,7 +184,7 @@ def test_collecting_empties_the_spool_and_can_be_read_later(program: Program, bo
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-        assert "samples and events are in" in process.stderr.read()
+        assert "samples and events in" in process.stderr.read()
     newest = json.loads(program("telemetry", "cam-1", "--archive", str(file), "--json").out)
     assert [each["value"] for each in newest] == [50.0, "calm", True, 7]
     lines = program("telemetry", "cam-1", "engine", "--archive", str(file), "--from", "2020-01-01").out.splitlines()

@@ -47,12 +47,12 @@ def _unheeded(node: Node, key: PrivateKey) -> str:
 
 
 def _told(tally: Tally, file: Path) -> str:
-    told = f"{tally.stored_samples} samples and events are in {file}"
+    told = f"stored {tally.stored_samples} samples and events in {file}"
     for count, what in (
-        (tally.backlog_blocks, "blocks of them out of the node's spool"),
-        (tally.undeclared_blocks, "blocks left out as their declaration had not come; they come again"),
-        (tally.refused_blocks, "blocks refused as they made no sense"),
-        (tally.dropped_blocks, "blocks left out as the disk was too slow; they come again"),
+        (tally.backlog_blocks, "messages of backlog"),
+        (tally.undeclared_blocks, "messages left out as their declaration had not come, which come again"),
+        (tally.refused_blocks, "messages refused as they made no sense"),
+        (tally.dropped_blocks, "messages left out as the disk was too slow, which come again"),
     ):
-        told += f", {count} {what}" if count else ""
+        told += f"; {count} {what}" if count else ""
     return shown(told)

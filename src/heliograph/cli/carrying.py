@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
 
 from heliograph.cli.exit_code import ExitCode
 from heliograph.cli.terminal import shown
@@ -149,7 +158,7 @@ def transfer_bar(name: str) -> Iterator[Callable[[TransferStatus], None]]:
         TextColumn("{task.fields[name]}", markup=False),
         BarColumn(),
         DownloadColumn(),
-        TransferSpeedColumn(),
+        _SpeedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.description}", markup=False),
     )
@@ -169,6 +178,13 @@ def transfer_bar(name: str) -> Iterator[Callable[[TransferStatus], None]]:
             bar.stop()
 
 
+class _SpeedColumn(TransferSpeedColumn):
+    """Leaves out what is not known, as of a file that came at once."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.finished_speed or task.speed else Text()
+
+
 def _note(status: TransferStatus) -> str:
     from heliograph.link.cfdp.transaction import State
 
@@ -182,5 +198,6 @@ def _note(status: TransferStatus) -> str:
 
 def told(source: str, target: str, status: TransferStatus, took_s: float) -> str:
     """Give the line about a file that was moved, or that needed not to be."""
-    done = status.reason or f"{status.size_bytes / took_s / 1e6:.1f} MB/s"
+    rate = status.size_bytes / took_s / 1e6
+    done = status.reason or (f"{rate:.1f} MB/s" if rate >= 0.1 else f"{took_s:.1f} s")
     return shown(f"{source} -> {target}: {status.size_bytes} bytes, {done}")

@@ -81,13 +81,14 @@ def init(
         from heliograph.node.founding import found_node
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    own = key_file(None)
     keys = [PublicKey.parse(each) for each in trust or ()]
-    if not keys and own.exists():
+    own = None if keys or not key_file(None).exists() else key_file(None)
+    if own is not None:
         keys = [PrivateKey.read(own).public]
-        typer.echo(f"{own} may command it, as its admin")
     file, key = found_node(folder, name or socket.gethostname().partition(".")[0], keys)
-    typer.echo(f"{file}: node {key.short}; heliograph node --config {file} runs it")
+    typer.echo(f"wrote {file} and the key of node {key.short}; to run it: heliograph node --config {file}")
+    if own is not None:
+        typer.echo(f"your key {own} may command it, as its admin")
     if not keys:
         typer.echo(f"nobody may command it yet: heliograph key new, then put the key into {file}", err=True)
 

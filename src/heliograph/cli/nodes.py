@@ -58,11 +58,9 @@ def _row(node: Node) -> dict[str, Any]:
     return {
         "name": node.name,
         "id": node.id,
-        "since": f"{_since(node):%Y-%m-%d %H:%M:%S}",
         "up": _duration(_up_s(node)),
-        "clock": f"{off_s:+.0f} s" if abs(off_s) > _CLOCK_OFF_S else "",
+        "clock": f"{off_s:+.0f} s" if abs(off_s) > _CLOCK_OFF_S else "ok",
         "spooled": node.hello.spooled,
-        "files": node.hello.files,
         "version": node.hello.version,
     }
 

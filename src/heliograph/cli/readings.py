@@ -43,7 +43,7 @@ class Reading:
         state = "" if self.state is LimitState.NORMAL else self.state.name.lower()
         return {
             "channel": f"{self.stream}.{self.channel.name}",
-            "value": in_words(self.value),
+            "value": in_words(self.value) if self.value == self.value else "-",
             "unit": self.channel.unit,
             "age": ago(self.age_s),
             "state": ", ".join(each for each in (state, "stale" if self.stale else "") if each),
@@ -107,14 +107,14 @@ def json_lines(samples: Samples) -> Iterator[str]:
 
 
 def in_words(value: Value) -> str:
-    """Give a value as people read it.
+    """Give a value as people read it; a degree of latitude in 7 digits is right to a metre.
 
     >>> in_words(0.1 + 0.2), in_words(True), in_words(12345678), in_words("ok")
     ('0.3', 'true', '12345678', 'ok')
     """
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
 def _word(value: Value) -> str:

@@ -75,7 +75,10 @@ class CameraBay:
     def __enter__(self) -> CameraBay:
         try:
             for berth in self._berths:
-                self._try(berth)
+                try:
+                    self._try(berth)
+                except HeliographError as error:
+                    raise type(error)(f"camera {berth.name}: {error}") from error
         except BaseException:
             self._close()
             raise
