@@ -1,8 +1,11 @@
 """The machine's health."""
 
 import math
+import threading
 from pathlib import Path
 from types import SimpleNamespace
+
+import pytest
 
 from heliograph.node.health import STREAM, Health, temperature_c
 from heliograph.testing.outlet import Heard
@@ -34,6 +37,17 @@ def test_what_the_firmware_holds_back_is_an_event_at_each_change(tmp_path: Path)
     assert heard.events[1][3] == {"reasons": []}
     held = [each.name for each in STREAM.channels].index("throttled")
     assert heard.streams["health"].values[0][held] is True
+
+
+def test_what_cannot_be_read_for_a_while_does_not_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "state"
+    heard = Heard()
+    with Health(heard.declare, heard.emit, folder, interval_s=0.02):
+        while not caplog.records:
+            threading.Event().wait(0.01)
+        folder.mkdir()
+        heard.wait_for(lambda: len(heard.streams["health"].values) >= 2)
+    assert [str(folder) in each.getMessage() for each in caplog.records] == [True], "told once"
 
 
 def test_the_processors_own_sensor_is_taken() -> None:

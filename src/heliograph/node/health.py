@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -13,6 +14,8 @@ import psutil
 from heliograph.link.channel import Channel, Limits, Stream, Value
 from heliograph.link.event import Severity
 from heliograph.node.outlet import Declare, Emit
+
+_log = logging.getLogger(__name__)
 
 _THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 """A Raspberry Pi's firmware tells here, in hexadecimal, what `vcgencmd get_throttled` prints."""
@@ -80,8 +83,16 @@ class Health:
         self._thread.join()
 
     def _run(self) -> None:
+        failing = ""
         while not self._closing.wait(self._interval_s):
-            self._recorder.sample(self._measure())
+            try:
+                self._recorder.sample(self._measure())
+                failing = ""
+            # A disk that is unmounted, a sensor that goes: they may come back.
+            except OSError as error:
+                if str(error) != failing:
+                    _log.warning("the machine's health is not sampled: %s", error)
+                failing = str(error)
 
     def _measure(self) -> tuple[Value, ...]:
         memory = psutil.virtual_memory()
