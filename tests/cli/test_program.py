@@ -104,3 +104,20 @@ def test_a_reader_that_goes_away_is_no_traceback(camera: str) -> None:
     os.close(writing)
     assert ended.returncode == 1
     assert ended.stderr == b""
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_one_line() -> None:
+    pressed = """
+import sys
+
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "heliograph.cli.program":
+            raise KeyboardInterrupt
+
+from heliograph.cli import main
+sys.meta_path.insert(0, Pressed())
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", pressed], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "heliograph: interrupted\n")

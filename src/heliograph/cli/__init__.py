@@ -1,5 +1,16 @@
 """The program `heliograph`: one small file for each command, each a call on public names."""
 
-from heliograph.cli.program import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+
+
+def main() -> None:
+    """Run the program; Ctrl-C is one line and an exit status, also while the program is being loaded."""
+    try:
+        from heliograph.cli.program import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write("heliograph: interrupted\n")
+        sys.exit(130)
