@@ -38,34 +38,37 @@ from heliograph.cli.exit_code import ExitCode, exit_code
 from heliograph.cli.terminal import shown
 from heliograph.core import HeliographError
 
+_CAMERAS = "Cameras"
+_NODES = "Nodes: on board, and from the ground"
+
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("serve")(serve.serve)
-app.command("cameras")(cameras.cameras)
-app.command("features")(features.features)
-app.command("get")(get.get)
-app.command("set")(set.set_features)
-app.command("grab")(grab.grab)
-app.command("record")(record.record)
-app.command("bench")(bench.bench)
-app.command("view")(view.view)
-app.command("calibrate")(calibrate.calibrate)
+app.command("serve", rich_help_panel=_CAMERAS)(serve.serve)
+app.command("cameras", rich_help_panel=_CAMERAS)(cameras.cameras)
+app.command("features", rich_help_panel=_CAMERAS)(features.features)
+app.command("get", rich_help_panel=_CAMERAS)(get.get)
+app.command("set", rich_help_panel=_CAMERAS)(set.set_features)
+app.command("grab", rich_help_panel=_CAMERAS)(grab.grab)
+app.command("record", rich_help_panel=_CAMERAS)(record.record)
+app.command("bench", rich_help_panel=_CAMERAS)(bench.bench)
+app.command("view", rich_help_panel=_CAMERAS)(view.view)
+app.command("calibrate", rich_help_panel=_CAMERAS)(calibrate.calibrate)
 # Negative numbers among the words of a command are no options.
-app.command("send", context_settings={"ignore_unknown_options": True})(send.send)
-app.command("nodes")(nodes.nodes)
-app.command("telemetry")(telemetry.telemetry)
-app.command("events")(events.events)
-app.command("ls")(ls.ls)
-app.command("uplink")(uplink.uplink)
-app.command("downlink")(downlink.downlink)
-app.add_typer(key.app, name="key")
-app.add_typer(node.app, name="node")
-app.add_typer(sequence.app, name="sequence")
-app.add_typer(modes.app, name="modes")
-app.add_typer(payload.app, name="payload")
+app.command("send", rich_help_panel=_NODES, context_settings={"ignore_unknown_options": True})(send.send)
+app.command("nodes", rich_help_panel=_NODES)(nodes.nodes)
+app.command("telemetry", rich_help_panel=_NODES)(telemetry.telemetry)
+app.command("events", rich_help_panel=_NODES)(events.events)
+app.command("ls", rich_help_panel=_NODES)(ls.ls)
+app.command("uplink", rich_help_panel=_NODES)(uplink.uplink)
+app.command("downlink", rich_help_panel=_NODES)(downlink.downlink)
+app.add_typer(key.app, name="key", rich_help_panel=_NODES)
+app.add_typer(node.app, name="node", rich_help_panel=_NODES)
+app.add_typer(sequence.app, name="sequence", rich_help_panel=_NODES)
+app.add_typer(modes.app, name="modes", rich_help_panel=_CAMERAS)
+app.add_typer(payload.app, name="payload", rich_help_panel=_CAMERAS)
 
 
 def _version(wanted: bool) -> None:
@@ -81,9 +84,10 @@ def _program(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Networked cameras: serve them, find them, set them, take pictures, run a payload on them.
+    """Networked cameras: serve them, find them, set them, take pictures, run a payload; nodes, which do it on command.
 
     CAM is a URL (sim://red-giant, gige://cam-1, replay:///*.png) or a network camera's name, serial, MAC or address.
+    NODE is the name of a node that runs on board, or the beginning of its id.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -58,7 +58,7 @@ def _parsed(words: list[str]) -> tuple[list[Path], Place]:
     files = [Path(name) for name in names]
     for file in files:
         if not file.exists():
-            raise SourceNotFoundError(f"there is no {file}")
+            raise SourceNotFoundError(f"there is no file {file}")
         if not file.is_file():
             raise SourceError(f"{file} is no plain file: name the files in a folder one by one")
     return files, target

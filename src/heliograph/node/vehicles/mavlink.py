@@ -73,6 +73,7 @@ class MavlinkVehicle:
         self._coder.robust_parsing = True
         self._sending = threading.Lock()
         self._connection: Connection | None = None
+        self._trouble = ""
         self._target: _Target | None = None
         self._said = ""
         self._asking = threading.Lock()
@@ -131,10 +132,14 @@ class MavlinkVehicle:
     def _open(self) -> None:
         try:
             self._connection = open_connection(self._where)
+            self._trouble = ""
         except AddressError:
             raise
         except ConnectionError as error:
-            _log.info("%s: %s; trying again", self._name, error)
+            # Once, though it is tried every second for as long as it takes.
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                _log.warning("%s: %s; it is tried again every second", self._name, error)
 
     def _run(self) -> None:
         beaten_s = 0.0
