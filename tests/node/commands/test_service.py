@@ -194,6 +194,17 @@ def test_the_same_bytes_give_the_stages_so_far_and_run_once(node: Node) -> None:
     assert node.runs == [command.id]
 
 
+def test_who_wraps_a_command_anew_on_its_way_makes_no_other_of_it(node: Node) -> None:
+    command, data = node.signed("wait")
+    node.go.set()
+    kind, version, fields = msgspec.msgpack.decode(data)
+    wrapped = msgspec.msgpack.encode([kind, version, {**fields, "more": 1}])
+    assert node.ask(wrapped).stages[1].stage is Stage.ACCEPTED
+    node.said(command.id)
+    assert node.ask(data).stages[-1].stage is Stage.COMPLETED
+    assert node.runs == [command.id]
+
+
 def test_many_at_once_run_once(node: Node) -> None:
     node.go.set()
     _, data = node.signed("wait")

@@ -75,8 +75,8 @@ class Executor:
     def take(self, command: Command, arguments: Mapping[str, Any], key: str = "", digest: bytes = b"") -> Stages:
         """Accept a command that may run, and give its stages so far; it runs in a thread of its own.
 
-        `arguments` are checked ones, `key` is the one that signed it and `digest` that of the signed bytes: in these
-        very bytes it may come any number of times. It is refused when too many are under way, or when the journal
+        `arguments` are checked ones, `key` is the one that signed it and `digest` that of what is signed: signed as it
+        is it may come any number of times. It is refused when too many are under way, or when the journal
         cannot be written.
         """
         offered = self._offers.command_of(command.name)

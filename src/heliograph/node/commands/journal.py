@@ -109,7 +109,7 @@ class CommandJournal:
         self._do(lambda connection: _write(connection, command, stages))
 
     def known(self, command: str, digest: bytes) -> Stages:
-        """Give the stages of a command that came in these very bytes before; none for any other."""
+        """Give the stages of a command that came before, signed as it is; none for any other."""
         statement = "SELECT stages FROM commands JOIN outcomes USING (number) WHERE id = ? AND digest = ?"
         with self._database.query(statement, (command, digest)) as rows:
             return next((_stages(packed) for (packed,) in rows), ())

@@ -16,7 +16,7 @@ from heliograph.link.dictionary import Dictionary
 from heliograph.link.event import Severity
 from heliograph.link.keys import PublicKey
 from heliograph.link.message import decode, encode
-from heliograph.link.signature import unseal
+from heliograph.link.signature import Signed, unseal
 from heliograph.link.topic import COMMAND, DICTIONARY, JOURNAL, topic
 from heliograph.link.trust import Trust
 from heliograph.node.commands.executor import Executor
@@ -96,7 +96,7 @@ class CommandService:
         return [encode(Answer(command=stages[0].command, stages=stages))]
 
     def _refused(self, data: bytes, reason: str) -> Stages:
-        """Find out whether it came before, in these very bytes, or who it is that is refused."""
+        """Find out whether it came before, signed as it is, or who it is that is refused."""
         if len(data) > _LARGEST_BYTES:
             return self._stranger(reason)
         try:
@@ -138,4 +138,6 @@ class CommandService:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+    """Give the digest of what is signed, and by whom: who wraps it anew on its way makes no other command of it."""
+    signed = decode(data, Signed)
+    return hashlib.sha256(signed.key + signed.body).digest()
