@@ -21,7 +21,7 @@ class Wakeup:
         self._stirred.set()
         self._hurried.set()
 
-    def wait(self, timeout_s: float | None, pause_s: float) -> None:
+    def wait(self, timeout_s: float, pause_s: float) -> None:
         """Wait for something, for `timeout_s` at most, then for more, for `pause_s` at most."""
         self._stirred.wait(timeout_s)
         self._hurried.wait(pause_s)

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _LEAST_PAUSE_S = 0.025
 _MOST_PAUSE_S = 0.25
+_LOOK_S = 1.0
 _RETRY_NS = 1_000_000_000
 _REPORT_NS = 1_000_000_000
 _DROPPED_EVENT_NS = 3_600_000_000_000
@@ -82,7 +83,8 @@ class Writer:
 
     def _run(self) -> None:
         while not self._closing:
-            self._wakeup.wait(None if self._failing_since_ns is None else _RETRY_NS / 1e9, self._pause_s)
+            # Also when nothing is measured: the disk may have room again, and losses an archive to hear of them.
+            self._wakeup.wait(_LOOK_S, self._pause_s)
             self._turn()
         # What came while the last turn was under way, and the events that turns give rise to.
         for _ in range(3):
