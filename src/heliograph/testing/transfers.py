@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from heliograph.link.cfdp.disk import Disk
@@ -10,6 +11,7 @@ from heliograph.link.cfdp.entity import Entity
 from heliograph.link.cfdp.entry import Entry
 from heliograph.link.cfdp.files import FileSource, FileTarget, Identity
 from heliograph.link.cfdp.journal import Journal
+from heliograph.link.cfdp.peer import Address
 from heliograph.link.cfdp.transaction import Role, State, TransactionId, TransferStatus
 from heliograph.sim.net import NetworkPath, PathModel
 
@@ -27,13 +29,13 @@ class End:
         self._rate_bps = rate_bps
         self.start()
 
-    def start(self) -> None:
-        """Begin, with what the journal has."""
+    def start(self, other: Address | None = None) -> None:
+        """Begin, with what the journal has, and perhaps with the address of the other end."""
         self._journal = Journal(self._folder / f"{self._number}.sqlite")
         self.disk = Disk(self._journal, FileSource, FileTarget.named)
         self.entity = Entity(self._number, datagram_bytes=lambda _: DATAGRAM_BYTES, rate_bps=self._rate_bps)
         for entry in self._journal.entries():
-            self.take_on(entry)
+            self.take_on(entry if other is None else replace(entry, address=other))
 
     def kill(self) -> None:
         """End at once: nothing is written any more."""
@@ -79,6 +81,8 @@ class Pair:
         self.sender, self.receiver = End(folder, 1, rate_bps), End(folder, 2, rate_bps)
         self.bytes_sent = 0
         """By the sender."""
+        self.astray: list[tuple[bytes, Address]] = []
+        """What was sent to where neither end is."""
         self._ways = [
             (self.sender, self.receiver, NetworkPath(model, seed)),
             (self.receiver, self.sender, NetworkPath(model, seed + 1)),
@@ -148,11 +152,13 @@ class Pair:
                 if not self.cut:
                     destination.entity.receive_datagram(datagram, origin.address, self.now_ns)
             destination.work(self.now_ns)
-        for origin, _, path in self._ways:
-            for datagram, _ in origin.entity.datagrams_to_send(self.now_ns):
+        for origin, destination, path in self._ways:
+            for datagram, address in origin.entity.datagrams_to_send(self.now_ns):
                 if origin is self.sender:
                     self.bytes_sent += len(datagram)
-                if not self.cut:
+                if address != destination.address:
+                    self.astray.append((datagram, address))
+                elif not self.cut:
                     path.send(datagram, self.now_ns)
             origin.work(self.now_ns)
 

@@ -24,12 +24,11 @@ from heliograph.link.cfdp.pdu import (
     encode,
 )
 from heliograph.link.cfdp.peer import Address, Peer
+from heliograph.link.cfdp.peers import Peers
 from heliograph.link.cfdp.receiving import Receiving
 from heliograph.link.cfdp.schedule import Schedule
 from heliograph.link.cfdp.sending import NEVER_NS, Sending
 from heliograph.link.cfdp.transaction import Offer, Role, State, TransactionId, TransferStatus
-
-_MOST_STRANGERS = 256
 
 Transfer = Sending | Receiving
 
@@ -52,11 +51,9 @@ class Entity:
         accept: Callable[[Offer], Target | None] | None = None,
     ) -> None:
         self.entity = entity
-        self._datagram_bytes = datagram_bytes
         self._room_bytes = room_bytes
         self._accept = accept
-        self._peers: dict[int, Peer] = {}
-        self._strangers: dict[int, Address] = {}
+        self._peers = Peers(entity, datagram_bytes)
         self._transfers: dict[TransactionId, Transfer] = {}
         self._live: dict[TransactionId, Transfer] = {}
         self._schedule = Schedule(rate_bps)
@@ -78,7 +75,7 @@ class Entity:
             return
         header, pdu = decode(datagram)
         if header.to_sender and header.id.entity == self.entity:
-            self._take_to_sender(header, pdu, address)
+            self._take_to_sender(header, pdu, address, now_ns)
         elif not header.to_sender and header.destination == self.entity:
             self._take_to_receiver(header, pdu, address, now_ns, len(datagram))
 
@@ -88,7 +85,7 @@ class Entity:
         for transfer in self._live.values():
             self._speak(transfer, out, now_ns)
         out += self._schedule.data(self._sendings(), self._peers, now_ns)
-        for peer in self._peers.values():
+        for peer in self._busy():
             if self._contact_due_ns(peer) <= now_ns and peer.address is not None:
                 was_up = peer.up
                 out.append((peer.probe(self.entity, self._held(peer), now_ns).pack(), peer.address))
@@ -98,7 +95,7 @@ class Entity:
 
     def next_timer_ns(self, now_ns: int) -> int:
         """Give when to call `datagrams_to_send` again, if nothing arrives before."""
-        due_ns = min(map(self._contact_due_ns, self._peers.values()), default=NEVER_NS)
+        due_ns = min(map(self._contact_due_ns, self._busy()), default=NEVER_NS)
         for transfer in self._live.values():
             if isinstance(transfer, Receiving):
                 due_ns = min(due_ns, transfer.keep_due_ns)
@@ -170,10 +167,7 @@ class Entity:
         transfer = self._transfers.get(transaction)
         if not isinstance(transfer, Receiving):
             return False
-        peer = self._peers[transfer.entry.peer]
-        if address is not None and not peer.heard:
-            self._place(peer, address)
-        peer.hurry()
+        self._peers.add(transfer.entry.peer, address, speaks=transfer.entry.speaks).hurry()
         transfer.return_link()
         return True
 
@@ -184,8 +178,10 @@ class Entity:
 
     def forget(self, transaction: TransactionId) -> None:
         """Forget a transfer that is over."""
-        self._transfers.pop(transaction, None)
+        transfer = self._transfers.pop(transaction, None)
         self._live.pop(transaction, None)
+        if transfer is not None and not any(t.entry.peer == transfer.entry.peer for t in self._transfers.values()):
+            del self._peers[transfer.entry.peer]
 
     def status(self, transaction: TransactionId) -> TransferStatus:
         """Tell how a transfer is getting on; raises `TransferError` for one that is unknown."""
@@ -222,60 +218,70 @@ class Entity:
     def _add(self, transfer: Transfer) -> None:
         entry = transfer.entry
         self._transfers[entry.id] = self._live[entry.id] = transfer
-        peer = self._peers.get(entry.peer)
-        if peer is None:
-            peer = self._peers[entry.peer] = Peer(entry.peer, 0, speaks=entry.speaks)
-        address = entry.address or self._strangers.get(entry.peer)
-        if address is not None and not peer.heard:
-            self._place(peer, address)
+        peer = self._peers.add(entry.peer, entry.address, speaks=entry.speaks)
+        stranger = self._peers.recall(entry.peer)
+        if stranger is not None and not peer.heard:
+            self._out.append((self._peers.question(stranger), stranger))
         peer.hurry()
 
-    def _place(self, peer: Peer, address: Address) -> None:
-        if peer.address != address:
-            peer.address = address
-            peer.pace.datagram_bytes = self._datagram_bytes(address)
-
-    def _hear(self, peer: Peer, address: Address) -> None:
-        if peer.address != address:
-            self._place(peer, address)
-        if peer.hear():
+    def _hear(self, peer: Peer, now_ns: int) -> None:
+        if peer.hear(now_ns):
             for transfer in self._with(peer):
                 transfer.return_link()
             self._tell_all(peer)
 
+    def _hears(self, peer: Peer, pdu: Pdu, address: Address, now_ns: int) -> bool:
+        """Tell whether a PDU comes from where the peer is known to be."""
+        if peer.address is None and not peer.speaks:
+            self._peers.place(peer, address)
+        if address == peer.address:
+            self._hear(peer, now_ns)
+            return True
+        if peer.speaks and not isinstance(pdu, FileData):
+            self._out.append((self._peers.question(address), address))
+        return False
+
     def _take_contact(self, contact: Probe | Report, address: Address, now_ns: int) -> None:
         peer = self._peers.get(contact.entity)
         if peer is None:
-            # Kept for a transfer with it that is announced a moment later.
-            if len(self._strangers) < _MOST_STRANGERS:
-                self._strangers[contact.entity] = address
+            self._peers.remember(contact.entity, address)
+            return
+        if address != peer.address:
+            self._take_move(peer, contact, address, now_ns)
             return
         peer.speaks = True
-        self._hear(peer, address)
+        self._hear(peer, now_ns)
         self._take_held(peer, contact.held)
         if isinstance(contact, Probe):
-            report = Report(
-                self.entity,
-                contact.stamp_ns,
-                contact.sent_bytes,
-                peer.received_bytes,
-                now_ns,
-                self._room_bytes,
-                self._held(peer),
-            )
-            self._out.append((report.pack(), address))
+            self._answer(peer, contact, address, self._held(peer), now_ns)
         else:
             peer.take_report(contact, now_ns)
 
-    def _take_to_sender(self, header: Header, pdu: Pdu, address: Address) -> None:
+    def _take_move(self, peer: Peer, contact: Probe | Report, address: Address, now_ns: int) -> None:
+        """Hear a peer where it was not: it may have been started anew, or somebody speaks in its name."""
+        if isinstance(contact, Probe):
+            self._answer(peer, contact, address, (), now_ns)
+            self._out.append((self._peers.question(address), address))
+            peer.hurry()  # is it still where it was?
+        elif self._peers.proves(contact, address) and (address == peer.home or peer.silent(now_ns)):
+            self._peers.place(peer, address)
+            self._hear(peer, now_ns)
+
+    def _answer(self, peer: Peer, probe: Probe, address: Address, held: tuple[TransactionId, ...], now_ns: int) -> None:
+        stamps = (self.entity, probe.stamp_ns, probe.sent_bytes)
+        report = Report(*stamps, peer.received_bytes, now_ns, self._room_bytes, held)
+        self._out.append((report.pack(), address))
+
+    def _take_to_sender(self, header: Header, pdu: Pdu, address: Address, now_ns: int) -> None:
         transfer = self._transfers.get(header.id)
         if isinstance(pdu, Finished) and (transfer is None or transfer.over):
             # It did not hear that it may forget it.
             ack = Ack(Directive.FINISHED_PDU, pdu.condition, active=False)
             self._out.append((encode(header.other_way, ack), address))
         elif isinstance(transfer, Sending) and header.destination == transfer.entry.peer:
-            self._hear(self._peers[transfer.entry.peer], address)
-            transfer.take(pdu)
+            peer = self._peers[transfer.entry.peer]
+            if self._hears(peer, pdu, address, now_ns):
+                transfer.take(pdu)
 
     def _take_to_receiver(self, header: Header, pdu: Pdu, address: Address, now_ns: int, size_bytes: int) -> None:
         transfer = self._transfers.get(header.id)
@@ -283,7 +289,8 @@ class Entity:
             transfer = self._take_stranger(header, pdu, address)
         if isinstance(transfer, Receiving):
             peer = self._peers[transfer.entry.peer]
-            self._hear(peer, address)
+            if not self._hears(peer, pdu, address, now_ns):
+                return
             if isinstance(pdu, FileData):
                 peer.arrive(size_bytes, now_ns)
             self._live[transfer.id] = transfer  # one that is over may have to say so again
@@ -339,8 +346,7 @@ class Entity:
         out += ((encode(header, pdu), peer.address) for pdu in pdus)
 
     def _contact_due_ns(self, peer: Peer) -> int:
-        """Give when to probe a peer: only while there is something to do with it."""
-        if not peer.speaks or peer.address is None or not any(self._with(peer)):
+        if not peer.speaks or peer.address is None:
             return NEVER_NS
         return peer.probe_due_ns()
 
@@ -358,6 +364,10 @@ class Entity:
 
     def _held(self, peer: Peer) -> tuple[TransactionId, ...]:
         return tuple(transfer.id for transfer in self._with(peer) if transfer.suspended)
+
+    def _busy(self) -> list[Peer]:
+        """Give the peers with which there is something to do."""
+        return [self._peers[entity] for entity in {t.entry.peer for t in self._live.values() if not t.over}]
 
     def _with(self, peer: Peer) -> Iterator[Transfer]:
         """Give the transfers with a peer that are under way."""

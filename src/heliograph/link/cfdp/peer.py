@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
+
 from heliograph.link.cfdp.contact import Probe, Report
 from heliograph.link.cfdp.pace import Pace
 from heliograph.link.cfdp.transaction import TransactionId
@@ -13,6 +16,7 @@ _PROBE_EVERY_NS = _S
 # Contact is lost when so many probes, for so long and two round trips, are not answered.
 _PROBES_LOST = 3
 _SILENCE_NS = _S
+_LONGEST_ROUND_TRIP_NS = 60 * _S
 # Probes among data: several a round trip, but no more than these.
 _PROBES_PER_ROUND_TRIP = 8
 _SOONEST_PROBE_NS = 2_000_000
@@ -30,6 +34,8 @@ class Peer:
         self.speaks = speaks
         """Whether it is a Heliograph, which answers probes; of another entity silence says nothing."""
         self.address: Address | None = None
+        self.home: Address | None = None
+        """Where it should be."""
         self.pace = Pace(datagram_bytes)
         self.heard = False
         """Whether it was ever heard since this end started."""
@@ -47,6 +53,9 @@ class Peer:
         self._unanswered = 0
         self._unanswered_since_ns = 0
         self._down = False
+        self._heard_ns = 0
+        # Only who receives the probes knows their stamps, and can answer.
+        self._epoch_ns = secrets.randbits(61)
 
     @property
     def up(self) -> bool:
@@ -70,10 +79,19 @@ class Peer:
         """What may still be sent before more reports come."""
         return self.pace.window_bytes - (self.sent_bytes - self._arrived_bytes)
 
-    def hear(self) -> bool:
+    def silent(self, now_ns: int) -> bool:
+        """Tell whether it should have been heard by now where it was."""
+        return not self.up or now_ns - self._heard_ns > _SILENCE_NS + 2 * self._round_trip_ns
+
+    def move(self, address: Address, datagram_bytes: int) -> None:
+        """Send to it there from now on; one that was heard has to be heard anew."""
+        self.address, self.pace.datagram_bytes = address, datagram_bytes
+        self._down = self.heard
+
+    def hear(self, now_ns: int) -> bool:
         """Note that something came from it; tells whether that is news: the first of it, or after an outage."""
         news = self._down or not self.heard
-        self.heard, self._down = True, False
+        self.heard, self._down, self._heard_ns = True, False, now_ns
         self._unanswered = 0
         if news:
             self.pace.interrupt()
@@ -82,8 +100,11 @@ class Peer:
         return news
 
     def take_report(self, report: Report, now_ns: int) -> None:
-        """Learn from an answer."""
+        """Learn from an answer to a probe; one to nothing that this end asked is passed over."""
+        report = replace(report, stamp_ns=report.stamp_ns - self._epoch_ns)
         round_trip_ns = max(1, now_ns - report.stamp_ns)
+        if report.stamp_ns > now_ns or round_trip_ns > _LONGEST_ROUND_TRIP_NS:
+            return
         if self._round_trip_ns == 0:
             self._round_trip_ns, self._variation_ns = round_trip_ns, round_trip_ns // 2
         else:
@@ -134,4 +155,4 @@ class Peer:
         if self._unanswered > _PROBES_LOST and silence_ns >= _SILENCE_NS + 2 * self._round_trip_ns:
             self._down = True
         self._probed_ns, self._probed_bytes = now_ns, self.sent_bytes
-        return Probe(entity, now_ns, self.sent_bytes, held)
+        return Probe(entity, now_ns + self._epoch_ns, self.sent_bytes, held)
