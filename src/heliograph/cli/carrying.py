@@ -127,11 +127,11 @@ class Porter:
                 sources=partial(RootedSource.named, root),
                 targets=partial(RootedTarget.named, root),
             )
-            # The last that is done: nothing is kept of what is over.
+            # The last that is done: nothing is kept of what is over at both ends.
             over: list[bool] = []
             resources.callback(lambda: shutil.rmtree(state, ignore_errors=True) if all(over) else None)
             resources.enter_context(transfers)
-            resources.callback(lambda: over.extend(each.state.final for each in transfers.statuses()))
+            resources.callback(lambda: over.extend(each.closed for each in transfers.statuses()))
             user = getpass.getuser()
             yield Carrier(self._commander, self._node, transfers, root, entity=entity, user=user, stop=self._stop)
 

@@ -41,6 +41,8 @@ _SILENCE_S = 10.0
 """After so long without the other end the node is asked again: it may have restarted, or another may have cancelled."""
 _ANSWER_S = 5.0
 _FAREWELL_S = 2.0
+_LAST_WORD_S = 15.0
+"""For the node to hear that a file has arrived, which it would offer for ever otherwise; it may be restarting."""
 
 T = TypeVar("T")
 OnProgress = Callable[[TransferStatus], None]
@@ -127,6 +129,14 @@ class Carrier:
         self, remote: str, local: str, on_progress: OnProgress, *, priority: int = 0, replace: bool = False
     ) -> TransferStatus:
         """Fetch a file, and give its last state: completed, or suspended when stopped; raises as `uplink` does."""
+        try:
+            return self._fetched(remote, local, on_progress, priority, replace)
+        finally:
+            self._say_last_word()
+
+    def _fetched(
+        self, remote: str, local: str, on_progress: OnProgress, priority: int, replace: bool
+    ) -> TransferStatus:
         names_of(remote)
         if self._root.look(local) and not replace:
             return self._compared(remote, local)
@@ -243,6 +253,12 @@ class Carrier:
                 with suppress(LinkLostError, NodeNotFoundError):
                     transaction = agree(_ANSWER_S) or transaction
                 heard_s = time.monotonic()
+
+    def _say_last_word(self) -> None:
+        until_s = time.monotonic() + _LAST_WORD_S
+        while any(each.state.final and not each.closed for each in self._transfers.statuses()):
+            if time.monotonic() > until_s or self._stop.wait(_TICK_S):
+                break
 
     def _suspended(self, transaction: TransactionId) -> TransferStatus:
         self._transfers.suspend(transaction)

@@ -96,8 +96,10 @@ class Pair:
         self.sender.kill()
         self.receiver.kill()
 
-    def send(self, data: bytes, sha256: bytes | None = None, priority: int = 0) -> TransactionId:
-        """Queue a file at the sender and announce it to the receiver, which knows where the sender is."""
+    def send(
+        self, data: bytes, sha256: bytes | None = None, priority: int = 0, *, found_by_sender: bool = False
+    ) -> TransactionId:
+        """Queue a file at the sender and announce it to the receiver; one of them knows where the other is."""
         self._numbers += 1
         id = TransactionId(1, self._numbers)
         source = self.folder / f"source-{id}"
@@ -105,12 +107,22 @@ class Pair:
         with source.open("rb", buffering=0) as file:
             identity = Identity.of(file)
         sending = Entry(
-            id, Role.SENDING, 2, str(source), "copy", len(data), priority=priority, identity=identity, sha256=sha256
+            id,
+            Role.SENDING,
+            2,
+            str(source),
+            "copy",
+            len(data),
+            priority=priority,
+            identity=identity,
+            sha256=sha256,
+            address=self.receiver.address if found_by_sender else None,
         )
+        address = None if found_by_sender else self.sender.address
         target = FileTarget(self.copy(id))
         self.sender.write(sending)
         self.receiver.write(
-            Entry(id, Role.RECEIVING, 1, target.name, "copy", len(data), address=self.sender.address, sha256=sha256)
+            Entry(id, Role.RECEIVING, 1, target.name, "copy", len(data), address=address, sha256=sha256)
         )
         return id
 

@@ -174,6 +174,24 @@ def test_after_an_outage_data_flows_at_once_and_little_is_said_during_it(tmp_pat
         assert pair.states(id) == DONE
 
 
+def test_a_sender_that_died_is_not_told_for_ever_and_hears_when_it_asks(tmp_path: Path) -> None:
+    with pair_over(tmp_path, PathModel(MS, MS)) as pair:
+        id = pair.send(bytes(100_000), found_by_sender=True)
+        pair.run(lambda: pair.states(id)[1].final, 60)
+        pair.sender.kill()
+        pair.cut = True
+        pair.run(lambda: pair.statuses(id)[1].closed, 3_500)
+        assert not pair.statuses(id)[1].closed
+        pair.run(lambda: pair.statuses(id)[1].closed, 200)
+        assert pair.statuses(id)[1].closed
+        # Nobody is looked for any more.
+        assert pair.receiver.entity.next_timer_ns(pair.now_ns) >= 1 << 62
+        pair.cut = False
+        pair.sender.start()
+        pair.run(lambda: pair.settled(id), 60)
+        assert pair.states(id) == DONE
+
+
 def test_beyond_four_gigabytes_offsets_are_long(tmp_path: Path) -> None:
     size_bytes, there = 5 << 30, (5 << 30) - 100_000
     with pair_over(tmp_path, PathModel(MS, MS)) as pair:

@@ -197,6 +197,7 @@ class Entity:
             destination=transfer.entry.destination,
             name=transfer.entry.name,
             reason=reason,
+            closed=transfer.entry.closed,
         )
 
     def statuses(self) -> list[TransferStatus]:

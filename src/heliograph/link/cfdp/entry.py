@@ -32,7 +32,7 @@ class Entry:
     state: State = State.WAITING
     reason: str = ""
     closed: bool = False
-    """Whether the other end knows of the end."""
+    """Whether the other end knows of the end, or is told only when it asks."""
     identity: Identity | None = None
     """Of the file that is sent."""
     extents: bytes = b""

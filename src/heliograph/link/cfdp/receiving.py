@@ -35,6 +35,8 @@ from heliograph.link.cfdp.transaction import State, TransactionId
 _DIGEST_EVERY_BYTES = 4_000_000
 # A full disk is tried again after this.
 _ROOM_AGAIN_NS = 2_000_000_000
+# A sender that finds its way to us may ask for the end later; one whose program died never will.
+_LAST_WORD_NS = 3_600_000_000_000
 
 
 class _Phase(Enum):
@@ -61,6 +63,7 @@ class Receiving:
         self._said: list[Pdu] = []
         self._due_ns = 0
         self._room_due_ns = NEVER_NS
+        self._silent_ns = 0
         self._digested_bytes = 0
         self._eof_answered = entry.eof is not None
         self._repeats = Repeats()
@@ -120,6 +123,8 @@ class Receiving:
     @property
     def keep_due_ns(self) -> int:
         """When `keep` has something to do."""
+        if self._phase is _Phase.FINISHED:
+            return NEVER_NS if self.entry.address else self._silent_ns
         save_due_ns = self._part.save_due_ns() if self._phase is _Phase.DATA else None
         return min(self._room_due_ns, NEVER_NS if save_due_ns is None else save_due_ns)
 
@@ -143,9 +148,7 @@ class Receiving:
                 self._said.append(Ack(Directive.EOF_PDU, pdu.condition))
                 self.cancel(State.CANCELLED, "cancelled at the other end")
             case Ack(of=Directive.FINISHED_PDU) if self._phase is _Phase.FINISHED:
-                self._phase = _Phase.OVER
-                self.entry = replace(self.entry, closed=True)
-                self.actions.append(Save(self.entry))
+                self._close()
             case Prompt(keep_alive=True):
                 self._said.append(KeepAlive(self._part.verified_bytes))
             case Metadata() if self._phase is _Phase.DATA and not self.suspended:
@@ -177,7 +180,11 @@ class Receiving:
         yield from self._naks(start, asked, datagram_bytes)
 
     def keep(self, now_ns: int) -> None:
-        """See to what is due on the disk, link or no link."""
+        """See to what is due on the disk, link or no link; and to the end of what is repeated."""
+        if self._phase is _Phase.FINISHED:
+            if self._silent_ns:
+                self._close()
+            self._silent_ns = now_ns + _LAST_WORD_NS
         if now_ns >= self._room_due_ns:
             self._room_due_ns = NEVER_NS
             self.actions.append(Changed(self.id))
@@ -372,6 +379,11 @@ class Receiving:
     def _save(self) -> None:
         self.entry = replace(self.entry, extents=self._part.save())
         self.actions.append(Save(self.entry, sync=True))
+
+    def _close(self) -> None:
+        self._phase = _Phase.OVER
+        self.entry = replace(self.entry, closed=True)
+        self.actions.append(Save(self.entry))
 
     def _finish(self, state: State, reason: str) -> None:
         self._phase, self._room_due_ns = _Phase.CLOSING, NEVER_NS

@@ -82,6 +82,8 @@ class TransferStatus:
     """Of its source or target, as the journal keeps it."""
     reason: str = ""
     """Why it is suspended, was cancelled, or failed."""
+    closed: bool = False
+    """Whether it is over, and the other end knows or need not be told."""
 
 
 @dataclass(frozen=True, slots=True)
