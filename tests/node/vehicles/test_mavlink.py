@@ -225,6 +225,29 @@ def test_a_server_of_tcp_that_goes_is_opened_anew(heard: Heard) -> None:
         vehicle.close()
 
 
+def test_a_vehicle_whose_line_is_gone_is_lost_and_found_again(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heliograph.node.vehicles.mavlink._LOST_S", 0.2)
+    port = free_port(socket.SOCK_STREAM)
+    vehicle = MavlinkVehicle("drone", f"tcp:127.0.0.1:{port}", heard.declare, heard.emit)
+    vehicle.start()
+    try:
+        for turn in (1, 2):
+            with socket.create_server(("127.0.0.1", port)) as server:
+                server.settimeout(10)
+                peer, _ = server.accept()
+                with peer:
+                    peer.settimeout(0.1)
+                    autopilot = Autopilot(peer.sendall, lambda peer=peer: peer.recv(65536))  # type: ignore[misc]
+                    autopilot.beat()
+                    heard.wait_for(lambda turn=turn: heard.event_names.count("vehicle.found") == turn)
+                    autopilot.end()
+            heard.wait_for(lambda turn=turn: heard.event_names.count("vehicle.lost") == turn)
+            with pytest.raises(CommandFailedError, match="is not heard"):
+                vehicle.arm(True, 0.5)
+    finally:
+        vehicle.close()
+
+
 def test_a_serial_line_is_read_and_written(heard: Heard) -> None:
     master, line = os.openpty()
     device = os.ttyname(line)

@@ -144,6 +144,7 @@ class MavlinkVehicle:
     def _run(self) -> None:
         beaten_s = 0.0
         while not self._closing.is_set():
+            self._watch_silence(time.monotonic())
             if self._connection is None:
                 self._closing.wait(_REOPEN_S)
                 self._open()
@@ -160,14 +161,17 @@ class MavlinkVehicle:
             now_s = time.monotonic()
             if now_s - beaten_s >= _HEARTBEAT_S:
                 beaten_s = now_s
-                self._beat(now_s)
+                self._beat()
 
-    def _beat(self, now_s: float) -> None:
+    def _beat(self) -> None:
         self._send(
             self._coder.heartbeat_encode(
                 mavlink.MAV_TYPE_ONBOARD_CONTROLLER, mavlink.MAV_AUTOPILOT_INVALID, 0, 0, mavlink.MAV_STATE_ACTIVE
             )
         )
+
+    def _watch_silence(self, now_s: float) -> None:
+        """Also where the line itself is gone."""
         target = self._target
         if target is not None and not target.lost and now_s - target.heard_s > _LOST_S:
             target.lost = True
