@@ -86,7 +86,7 @@ class Link:
 
     def check(self, stream: str, count: int) -> None:
         """Every sample must be there, once, with its values. Exits when one is not."""
-        with SqliteArchive(self.archive, make=False) as archive:
+        with SqliteArchive(self.archive, read_only=True) as archive:
             (node,) = archive.nodes()
             expected = 1
             for samples in archive.samples(node, stream, 0, 2**62):

@@ -273,7 +273,7 @@ def test_killed_at_random_points_it_has_everything_that_it_acknowledged(tmp_path
                         came.wait(0.2)
                 finally:
                     ground.kill()
-            with SqliteArchive(file, make=False) as archive:
+            with SqliteArchive(file, read_only=True) as archive:
                 there = set(numbers(archive))
             promised = {n for first, count in acknowledged for n in range(first, first + count)}
             assert promised <= there

@@ -80,7 +80,7 @@ def _archived(archive: Path, node: str, request: EventsRequest) -> list[Archived
     from heliograph.cli.history import archived_node
     from heliograph.link.archive import SqliteArchive
 
-    with SqliteArchive(archive, make=False) as opened:
+    with SqliteArchive(archive, read_only=True) as opened:
         id_ = archived_node(opened, node)
         return opened.events(id_, *_EVER, severity=request.severity, text=request.text, limit=request.limit)
 

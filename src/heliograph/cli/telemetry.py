@@ -98,7 +98,7 @@ def _read(
         raise SettingError("--csv writes one stream: name it after the node")
     if begin_ns >= end_ns:
         raise SettingError("--to is not after --from: nothing can be between them")
-    with SqliteArchive(archive, make=False) as opened:
+    with SqliteArchive(archive, read_only=True) as opened:
         id_ = archived_node(opened, node)
         check_streams(opened, id_, streams)
         if csv is not None:

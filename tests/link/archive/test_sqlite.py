@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import accumulate
@@ -56,13 +59,38 @@ def test_what_is_stored_is_given_back_as_it_was(archive: SqliteArchive) -> None:
 
 def test_another_process_finds_it_there(archive: SqliteArchive, tmp_path: Path) -> None:
     archive.store([block_of(1, 2)])
-    with SqliteArchive(tmp_path / "archive.sqlite", make=False) as other:
+    with SqliteArchive(tmp_path / "archive.sqlite") as other:
         assert numbers(other) == [1, 2]
         other.store([block_of(2, 2)])
     assert numbers(archive) == [1, 2, 3]
 
 
+def test_whoever_only_reads_needs_no_right_to_write(archive: SqliteArchive, tmp_path: Path) -> None:
+    file = tmp_path / "archive.sqlite"
+    archive.store([block_of(1, 2)])
+    with SqliteArchive(file, read_only=True) as reading:
+        archive.store([block_of(3, 2)])
+        assert numbers(reading) == [1, 2, 3, 4], "while somebody writes"
+        with pytest.raises(OutputError, match="read only"):
+            reading.store([block_of(5, 1)])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk read-only takes root")
+def test_an_archive_on_a_disk_that_nobody_can_write_is_read(tmp_path: Path) -> None:
+    with SqliteArchive(tmp_path / "archive.sqlite") as archive:
+        archive.store([block_of(1, 2)])
+    code = (
+        "import sys; from pathlib import Path; from heliograph.link.archive import SqliteArchive\n"
+        "with SqliteArchive(Path(sys.argv[1]) / 'archive.sqlite', read_only=True) as archive: print(archive.nodes())"
+    )
+    mount = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" "$1"'
+    words = ["unshare", "-m", "sh", "-c", mount, "sh", str(tmp_path), sys.executable, code]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (0, f"{{'{NODE}': ''}}\n"), ended.stderr
+
+
 def test_the_log_is_synchronised_at_each_commit(archive: SqliteArchive) -> None:
+    assert archive._writer is not None
     assert archive._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert archive._writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
@@ -77,6 +105,7 @@ def test_order_duplicates_and_overlaps_change_nothing(
     there: dict[str, set[int]] = {BOOT: set(), LATER_BOOT: set()}
     with SqliteArchive(tmp_path_factory.mktemp("archive") / "archive.sqlite") as archive:
         # What is there is asked here, not whether it outlives a power cut; and there are many commits.
+        assert archive._writer is not None
         archive._writer.execute("PRAGMA synchronous=OFF")
         sent = [block for commit in commits for block in commit]
         again = data.draw(st.lists(st.sampled_from(sent), max_size=5)) if sent else []
@@ -285,7 +314,10 @@ def test_an_archive_of_the_future_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_there_and_nowhere_to_write(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError, match="no archive"):
-        SqliteArchive(tmp_path / "none.sqlite", make=False)
+        SqliteArchive(tmp_path / "none.sqlite", read_only=True)
     assert not (tmp_path / "none.sqlite").exists()
+    (tmp_path / "empty.sqlite").touch()
+    with pytest.raises(SourceError, match="no archive"):
+        SqliteArchive(tmp_path / "empty.sqlite", read_only=True)
     with pytest.raises(OutputError, match="folder"):
         SqliteArchive(tmp_path / "none" / "archive.sqlite")

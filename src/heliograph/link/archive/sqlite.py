@@ -14,7 +14,7 @@ from heliograph.core import OutputError, SourceError
 from heliograph.link.archive.contract import Gap
 from heliograph.link.archive.ingest import add_range, merged, series_of, store_drops, store_events, store_samples
 from heliograph.link.archive.retrieval import SAMPLE, event_of_row, gaps_of, samples_of_rows
-from heliograph.link.archive.tables import MINUTE_NS, connect, key_of, open_file, stream_of
+from heliograph.link.archive.tables import MINUTE_NS, check_file, connect_to_read, key_of, open_file, stream_of
 from heliograph.link.channel import Stream
 from heliograph.link.event import ArchivedEvent, Severity
 from heliograph.link.intake import HIGHEST_NUMBER, Samples
@@ -26,19 +26,22 @@ _PORTION = 5000
 class SqliteArchive:
     """Keeps samples and events in a file, which others may read meanwhile.
 
-    Raises `OutputError` when it cannot be written, `SourceError` for a file that is something else, and, without
-    `make`, `SourceNotFoundError` when there is none.
+    Raises `OutputError` when it cannot be written, `SourceError` for a file that is something else. With `read_only` it
+    need not be one that may be written, and must be there: raises `SourceNotFoundError` otherwise.
     """
 
-    def __init__(self, path: Path, *, make: bool = True) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
-        self._writer = open_file(path, make=make)
+        if read_only:
+            check_file(path)
+        self._writer = None if read_only else open_file(path)
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -164,25 +167,28 @@ class SqliteArchive:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            writer = self._writer
+            if writer is None:
+                raise OutputError(f"the archive {self._path} was opened to be read only")
             try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                self._writer.execute("COMMIT")
+                writer.execute("BEGIN IMMEDIATE")
+                yield writer
+                writer.execute("COMMIT")
             except sqlite3.Error as error:
                 raise OutputError(
                     f"cannot write the archive {self._path} ({error}): is there room on its disk?"
                 ) from error
             finally:
                 # After an error; a full disk has ended the transaction already.
-                if self._writer.in_transaction:
+                if writer.in_transaction:
                     with suppress(sqlite3.Error):
-                        self._writer.execute("ROLLBACK")
+                        writer.execute("ROLLBACK")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Connect anew: who reads for long, or from another thread, is in nobody's way."""
         try:
-            with closing(connect(self._path)) as db:
+            with closing(connect_to_read(self._path)) as db:
                 db.execute("BEGIN")
                 yield db
         except sqlite3.Error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -45,15 +46,13 @@ CREATE TABLE minute (
 """
 
 
-def open_file(path: Path, *, make: bool) -> sqlite3.Connection:
-    """Open an archive so that a commit is on the disk when it returns; with `make`, one that is not there is begun.
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open an archive so that a commit is on the disk when it returns; one that is not there is begun.
 
-    Raises `SourceNotFoundError`, `SourceError` for a file that is something else, `OutputError` when it cannot be made.
+    Raises `SourceError` for a file that is something else, `OutputError` when it cannot be written.
     """
-    if not make and not path.exists():
-        raise SourceNotFoundError(f"there is no archive {path}: telemetry NODE --follow --archive {path} begins one")
     try:
-        connection = connect(path)
+        connection = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise OutputError(
             f"cannot open the archive {path} ({error}): does its folder exist, and is it yours?"
@@ -74,9 +73,38 @@ def open_file(path: Path, *, make: bool) -> sqlite3.Connection:
     return connection
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Connect to the file of an archive; transactions are begun by hand. Raises `sqlite3.Error`."""
-    return sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
+def check_file(path: Path) -> None:
+    """Raise `SourceNotFoundError` for an archive that is not there, `SourceError` for a file that cannot be read."""
+    if not path.exists():
+        raise SourceNotFoundError(f"there is no archive {path}: telemetry NODE --follow --archive {path} begins one")
+    try:
+        with closing(connect_to_read(path)) as connection:
+            new = _is_new(connection, path)
+    except sqlite3.Error as error:
+        raise SourceError(
+            f"cannot read {path} as an archive of telemetry ({error}): may you, and is it one?"
+        ) from error
+    if new:
+        raise SourceError(f"{path} is no archive of telemetry: give another file")
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Connect to an archive that may be somebody else's, or on a disk that nobody writes. Raises `sqlite3.Error`."""
+    connection = _connect(path, "mode=ro")
+    try:
+        connection.execute("PRAGMA user_version")
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # Readers share a file beside it, which cannot be made here; without a log nobody writes meanwhile.
+        return _connect(path, "immutable=1")
+    return connection
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    place = f"{path.absolute().as_uri()}?{how}"
+    return sqlite3.connect(place, uri=True, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
