@@ -221,6 +221,26 @@ def test_a_transfer_that_is_stopped_goes_on_where_it_was(pair: list[Bus], tmp_pa
         assert (link.there / "up").read_bytes() == (link.here / "down").read_bytes() == content
 
 
+def test_a_file_that_arrived_while_the_node_was_asked_for_it_is_not_fetched_twice(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (link.there / "x").write_bytes(b"hello")
+    ask = link.commander.send
+    with link.carrier() as ground:
+        ground.carrier.downlink("x", "x", ignored)
+        (link.here / "x").rename(link.here / "late")
+
+        def late(node: Node, name: str, *arguments: Any, **options: Any) -> StageReport:
+            report = ask(node, name, *arguments, **options)
+            if name == "files.downlink":
+                (link.here / "late").rename(link.here / "x")
+            return report
+
+        monkeypatch.setattr(link.commander, "send", late)
+        assert ground.carrier.downlink("x", "x", ignored).state is State.COMPLETED
+    assert [row["state"] for row in link.rows()] == ["completed", "cancelled"]
+
+
 def test_a_refusal_ends_no_transfer_that_is_under_way(
     pair: list[Bus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

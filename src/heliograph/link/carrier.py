@@ -200,31 +200,40 @@ class Carrier:
 
     def _expecting(self, queued: _Queued, local: str, priority: int, replace: bool) -> TransactionId:
         transaction = TransactionId.parse(queued.transaction)
-        known = {status.id: status for status in self._transfers.statuses()}
-        if transaction in known:
+        if transaction in (status.id for status in self._transfers.statuses()):
             self._go_on(transaction)
             return transaction
-        target = RootedTarget(self._root, local, str(transaction), replace)
-        for status in known.values():
-            # What the file on board was before, or what the node has forgotten; or one that just now came to its end.
-            if not status.state.final and RootedTarget.named(self._root, status.name).path == local:
-                self._forget(status.id)
-                if self._transfers.wait(status.id, _ANSWER_S).state is State.COMPLETED:
-                    self._tell("files.cancel", transaction)
-                    return status.id
+        if (arrived := self._arrived(local, replace)) is not None:
+            self._tell("files.cancel", transaction)
+            return arrived
         free_bytes = self._root.free_bytes()
         if queued.size_bytes > free_bytes:
             self._tell("files.cancel", transaction)
             raise OutputError(f"no room for {queued.size_bytes} bytes: {free_bytes} are free here")
         self._transfers.expect(
             transaction,
-            target,
+            RootedTarget(self._root, local, str(transaction), replace),
             size_bytes=queued.size_bytes,
             sha256=bytes.fromhex(queued.sha256),
             priority=priority,
             peer_address=self._address,
         )
         return transaction
+
+    def _arrived(self, local: str, replace: bool) -> TransactionId | None:
+        """Give what came to its end while the node was asked; what else was on its way to this place is ended.
+
+        That is what the file on board was before, or what the node has forgotten.
+        """
+        for status in self._transfers.statuses():
+            if status.role is not Role.RECEIVING or RootedTarget.named(self._root, status.name).path != local:
+                continue
+            if not status.state.final:
+                self._forget(status.id)
+            ended = self._transfers.wait(status.id, _ANSWER_S)
+            if ended.state is State.COMPLETED and not replace and self._root.look(local):
+                return status.id
+        return None
 
     def _forget(self, transaction: TransactionId) -> None:
         # It may be over by now.
