@@ -41,7 +41,8 @@ def is_name(name: str) -> bool:
     >>> is_name("Grüße 1.png"), is_name("two\nlines"), is_name("no utf-8 \udcff")
     (True, False, False)
     """
-    if any(unicodedata.category(each) in _REFUSED for each in name):
+    # What is printable has none of them, and is told at once: folders may hold tens of thousands of names.
+    if not name.isprintable() and any(unicodedata.category(each) in _REFUSED for each in name):
         return False
     return len(name.encode()) <= _LONGEST_NAME_BYTES
 
