@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import typer
 
 from heliograph.cli.terminal import shown
 
@@ -25,7 +24,9 @@ def tell_presence(bus: Bus, node: Node, on_back: Callable[[], None] = lambda: No
         if there == gone:
             gone = not there
             told = "is back" if there else "is gone: its program ended or the link is cut; waiting for it"
-            typer.echo(shown(f"heliograph: {node.name} {told}"), err=True)
+            # Not by typer, which would write past a table that is redrawn: rich has this sys.stderr print above it.
+            sys.stderr.write(f"{shown(f'heliograph: {node.name} {told}')}\n")
+            sys.stderr.flush()
         if there:
             on_back()
 
