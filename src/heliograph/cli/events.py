@@ -14,7 +14,7 @@ import typer
 from heliograph.cli.argument import JsonOption
 from heliograph.cli.ground import Connect, TlsCa, TlsCertificate, TlsKey, ground_bus, installed
 from heliograph.cli.interruption import stop_on_signals
-from heliograph.cli.moment import local_time
+from heliograph.cli.moment import EVER_NS, local_time
 from heliograph.cli.presence import tell_presence
 from heliograph.cli.terminal import shown
 from heliograph.core import LinkLostError, SettingError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _COLOURS = {"warning": "yellow", "alarm": "red", "fatal": "bright_red", "diagnostic": "bright_black"}
 _LOOK_S = 0.25
 _NAME_WIDTH = 17
-_EVER = (-(2**62), 2**62)
 
 
 def events(
@@ -82,7 +81,7 @@ def _archived(archive: Path, node: str, request: EventsRequest) -> list[Archived
 
     with SqliteArchive(archive, read_only=True) as opened:
         id_ = archived_node(opened, node)
-        return opened.events(id_, *_EVER, severity=request.severity, text=request.text, limit=request.limit)
+        return opened.events(id_, *EVER_NS, severity=request.severity, text=request.text, limit=request.limit)
 
 
 def _follow(bus: Bus, node: Node, request: EventsRequest, as_json: bool) -> None:

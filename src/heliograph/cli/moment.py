@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 from heliograph.core import SettingError
 
-_FAR_NS = 2**62
+EVER_NS = (-(2**63), 2**63 - 1)
+"""All the time there is, whatever a node's clock said."""
+_FAR_S = 2**62 / 1e9
 
 
 def local_time(wall_time_ns: int) -> str:
@@ -27,7 +29,7 @@ def wall_time_ns(text: str) -> int:
     except ValueError:
         seconds = _seconds(text)
     # Not so for what is no number.
-    if not 0 <= seconds < _FAR_NS / 1e9:
+    if not 0 <= seconds < _FAR_S:
         raise SettingError(f"the time {text!r} is out of range: write 2026-11-21T12:00:00Z or seconds since 1970")
     return round(seconds * 1e6) * 1000
 

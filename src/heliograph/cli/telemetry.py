@@ -13,7 +13,7 @@ import typer
 from heliograph.cli.argument import JsonOption
 from heliograph.cli.ground import Connect, KeyFile, TlsCa, TlsCertificate, TlsKey, ground_bus, ground_key, installed
 from heliograph.cli.interruption import stop_on_signals
-from heliograph.cli.moment import wall_time_ns
+from heliograph.cli.moment import EVER_NS, wall_time_ns
 from heliograph.cli.presence import tell_presence
 from heliograph.cli.table import show
 from heliograph.cli.terminal import shown
@@ -22,7 +22,6 @@ from heliograph.core import SettingError
 if TYPE_CHECKING:
     from heliograph.cli.readings import Reading
 
-_EVER_NS = (-(2**62), 2**62)
 _LOOK_S = 0.25
 
 
@@ -89,7 +88,7 @@ def _read(
 ) -> None:
     """Show what an archive has; no node need be there."""
     begin_ns, end_ns = (
-        ever_ns if text is None else wall_time_ns(text) for text, ever_ns in zip(span, _EVER_NS, strict=True)
+        ever_ns if text is None else wall_time_ns(text) for text, ever_ns in zip(span, EVER_NS, strict=True)
     )
     with installed():
         from heliograph.cli.history import archived_node, check_streams, newest, print_samples, write_csv
