@@ -34,6 +34,7 @@ def test_a_latch_remembers_over_a_restart(tmp_path: Path) -> None:
     latch.start()
     latch.arm(True, 1)
     assert heard.streams["rest.state"].values == [(False, "latch"), (True, "latch")]
+    assert heard.streams["rest.state"].stream.stale_after_s == 0  # told at changes alone, and never stale
     again = Latch("rest", file, heard.declare, heard.emit)
     again.start()
     assert heard.streams["rest.state"].values[-1] == (True, "latch")

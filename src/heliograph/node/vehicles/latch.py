@@ -6,6 +6,8 @@ import json
 import threading
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from heliograph.core import CommandFailedError
 from heliograph.core.atomic import replace_file
 from heliograph.link.event import Severity
@@ -24,7 +26,8 @@ class Latch:
         self._file = file
         self._emit = emit
         self._lock = threading.Lock()
-        self._state = declare(streams_of(name)["state"])
+        # What is only sampled when it changes is never stale.
+        self._state = declare(replace(streams_of(name)["state"], stale_after_s=0.0))
         self._armed = self._read()
 
     def start(self) -> None:
