@@ -128,3 +128,12 @@ def test_certificates_lie_beside_the_file(tmp_path: Path) -> None:
         "/etc/node.pem",
         str(tmp_path / "node-key.pem"),
     )
+
+
+def test_files_taken_at_every_address_need_one_by_which_they_are_reached(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('name = "x"\n[files]\nlisten = "0.0.0.0:7448"\n')
+    with pytest.raises(SettingError, match=r"name the one that the ground uses as files\.address"):
+        read(path)
+    path.write_text('name = "x"\n[files]\nlisten = "0.0.0.0:7448"\naddress = "192.168.1.17:7448"\n')
+    assert read(path).files.address == "192.168.1.17:7448"

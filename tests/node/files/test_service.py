@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heliograph.core import CommandRefusedError, SettingError
+from heliograph.core import CommandRefusedError
 from heliograph.link.arguments import check
 from heliograph.link.entity import entity_of
 from heliograph.link.keys import PrivateKey, PublicKey
@@ -96,7 +96,8 @@ def test_a_file_that_changed_since_it_was_queued_is_queued_anew(tmp_path: Path) 
         ]
 
 
-@pytest.mark.parametrize("host", ["", "0.0.0.0", "::"])
-def test_an_address_that_nobody_can_send_to_is_refused(tmp_path: Path, host: str) -> None:
-    with pytest.raises(SettingError, match=r"files\.listen"):
-        FileService(tmp_path, Root(tmp_path), key=NODE, emit=Heard().emit, archive=lambda: None, listen=(host, 7448))
+def test_it_listens_everywhere_where_node_toml_says_so(tmp_path: Path) -> None:
+    with FileService(
+        tmp_path, Root(tmp_path), key=NODE, emit=Heard().emit, archive=lambda: None, listen=("0.0.0.0", 0)
+    ) as files:
+        assert files.address.startswith("0.0.0.0:")

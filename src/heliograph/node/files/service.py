@@ -40,8 +40,7 @@ class FileService:
     """The files below a root: `commands` are what the node can be told about them.
 
     Transfers under way are kept in `folder`, and go on after a restart. `archive` gives the key that downlinks are for
-    which no ground asked for, as a sequence does. Raises `SettingError` for an address that nobody can send to, and
-    what `Transfers` raises.
+    which no ground asked for, as a sequence does. Raises what `Transfers` raises.
     """
 
     def __init__(
@@ -56,10 +55,6 @@ class FileService:
         rate_bps: float | None = None,
         datagram_bytes: int | None = None,
     ) -> None:
-        if listen[0] in ("", "0.0.0.0", "::"):
-            raise SettingError(
-                "files.listen needs the address by which the ground reaches this machine, not all of them"
-            )
         self._root = root
         self._archive = archive
         self._digests = Digests()
@@ -84,7 +79,7 @@ class FileService:
 
     @property
     def address(self) -> str:
-        """Where datagrams are taken, as `Hello.files` tells it."""
+        """Where datagrams are taken; `Hello.files` tells it unless the ground reaches it elsewhere."""
         host, port = self._transfers.address
         return f"{host}:{port}"
 
