@@ -203,13 +203,7 @@ class Carrier:
         if transaction in (status.id for status in self._transfers.statuses()):
             self._go_on(transaction)
             return transaction
-        if (arrived := self._arrived(local, replace)) is not None:
-            self._tell("files.cancel", transaction)
-            return arrived
-        free_bytes = self._root.free_bytes()
-        if queued.size_bytes > free_bytes:
-            self._tell("files.cancel", transaction)
-            raise OutputError(f"no room for {queued.size_bytes} bytes: {free_bytes} are free here")
+        arrived, free_bytes = self._arrived(local, replace), self._root.free_bytes()
         self._transfers.expect(
             transaction,
             RootedTarget(self._root, local, str(transaction), replace),
@@ -218,7 +212,14 @@ class Carrier:
             priority=priority,
             peer_address=self._address,
         )
-        return transaction
+        if arrived is None and queued.size_bytes <= free_bytes:
+            return transaction
+        # As a transfer, so that the node hears of it over any outage.
+        with suppress(TransferError):
+            self._transfers.cancel(transaction)
+        if arrived is None:
+            raise OutputError(f"no room for {queued.size_bytes} bytes: {free_bytes} are free here")
+        return arrived
 
     def _arrived(self, local: str, replace: bool) -> TransactionId | None:
         """Give what came to its end while the node was asked; what else was on its way to this place is ended.
