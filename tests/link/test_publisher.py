@@ -245,6 +245,21 @@ def test_a_closed_bus_ends_it_quietly(board: Board, bus: MemoryBus, caplog: pyte
     assert not caplog.records
 
 
+def test_memory_is_not_for_whoever_says_most(board: Board, ground: Ground, key: PrivateKey) -> None:
+    board.pinned = key.public
+    large, small = board.commit(1), board.commit(2)
+    ground.wait_for(lambda: ground.numbers() == [1, 2])
+    ground.acknowledge(large, unknown=(("x" * 1_000_000, ""),))
+    ground.acknowledge(small, unknown=(("x" * 900_000, ""),))
+
+    def left() -> list[int]:
+        board.spool.settle()
+        return [each.first for each in board.spool.read(0, board.spool.newest_id, 1_000)]
+
+    eventually(lambda: 2 not in left())
+    assert left() == [1]
+
+
 class SlowBus(MemoryBus):
     """As a link without room: each block waits until it is given up, or finds some."""
 

@@ -16,6 +16,8 @@ from heliograph.link.topic import ACKNOWLEDGE, ANY, collector_topic, topic
 _log = logging.getLogger(__name__)
 
 _MOST_WAITING = 1_000
+_LONGEST_BYTES = 1_000_000
+"""Ten times what the ranges of a message and the declarations of a commit take; nobody fills our memory with more."""
 _MOST_STRANGERS = 100
 
 
@@ -59,8 +61,9 @@ class ArchiveListener:
             each.close()
 
     def _hear(self, _: str, payload: bytes) -> None:
-        self._waiting.append(payload)
-        self._stirred()
+        if len(payload) <= _LONGEST_BYTES:
+            self._waiting.append(payload)
+            self._stirred()
 
     def _see(self, key: str, there: bool) -> None:
         (self._collectors.add if there else self._collectors.discard)(key.rsplit("/", 1)[-1])
