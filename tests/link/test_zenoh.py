@@ -1,5 +1,7 @@
 import logging
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -293,6 +295,23 @@ def test_a_closed_bus_says_so_and_closes_again() -> None:
     ):
         with pytest.raises(LinkLostError, match="closed"):
             use()
+
+
+def test_ctrl_c_while_it_is_closed_is_heeded_when_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = open_bus(LinkSettings(listen=()))
+    close = bus._close_session
+    never = threading.Event()
+
+    def close_slowly() -> None:
+        never.wait(0.2)  # by now it is waited for
+        os.kill(os.getpid(), signal.SIGINT)
+        never.wait(0.3)
+        close()
+
+    monkeypatch.setattr(bus, "_close_session", close_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        bus.close()
+    assert bus._session.is_closed()
 
 
 def test_what_is_no_key_expression_is_refused() -> None:

@@ -6,8 +6,10 @@ import atexit
 import json
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import zenoh
@@ -77,7 +79,7 @@ class ZenohBus:
         self._closing = threading.Lock()
         # What is declared stays declared though whoever declared it keeps no reference: Zenoh would take it back.
         self._declared: set[_Declared] = set()
-        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._threads: weakref.WeakSet[_Thread] = weakref.WeakSet()
         self._peers: dict[str, str] = {}
         self.connected = threading.Event()
         """Set while there is somebody at the other end."""
@@ -159,16 +161,19 @@ class ZenohBus:
         return self._declare(key, lambda: liveliness.declare_subscriber(key, RingChannel(_WAITING), history=True), take)
 
     def close(self) -> None:
-        """Leave; see `Bus`."""
-        atexit.unregister(self.close)
+        """Leave; see `Bus`. Ctrl-C is heeded when that is done."""
         with self._closing:
             # Zenoh waits for a connection that is being made, which a dead network lets take seconds.
-            closing = threading.Thread(target=self._close_session, name="bus closing", daemon=True)
+            closing = _Thread("bus closing", self._close_session)
             closing.start()
-            closing.join(_CLOSE_S)
+            interrupted = closing.await_end(_CLOSE_S)
         # A thread that still waits in Zenoh as the interpreter ends would abort the program.
-        for thread in list(self._threads - {threading.current_thread()}):
-            thread.join(_JOIN_S)
+        for thread in list(self._threads):
+            if thread is not threading.current_thread():
+                interrupted |= thread.await_end(_JOIN_S)
+        atexit.unregister(self.close)
+        if interrupted:
+            raise KeyboardInterrupt
 
     def _close_session(self) -> None:
         if self._session.is_closed():
@@ -189,8 +194,7 @@ class ZenohBus:
         self._declared.add(declared)
         if take is not None:
             # It waits at the channel: a thread that waits at the entity holds it, and nobody could undeclare that.
-            # Threads of Zenoh's own are no daemons, and keep a program that failed from ending.
-            thread = threading.Thread(target=declared.run, args=(entity.handler, take), name=f"bus {key}", daemon=True)
+            thread = _Thread(f"bus {key}", partial(declared.run, entity.handler, take))
             self._threads.add(thread)
             thread.start()
         return declared
@@ -212,6 +216,33 @@ class ZenohBus:
         except zenoh.ZError:  # closed meanwhile
             links = []
         return ", ".join(links) or peer
+
+
+class _Thread(threading.Thread):
+    """A thread whose end can be waited for through Ctrl-C, after which `join` of Python 3.11 takes it for ended."""
+
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        # Threads of Zenoh's own are no daemons, and keep a program that failed from ending.
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._ended.set()
+
+    def await_end(self, timeout_s: float) -> bool:
+        """Wait for it; tells whether Ctrl-C was pressed meanwhile, which must not leave Zenoh half closed."""
+        until_s = time.monotonic() + timeout_s
+        interrupted = False
+        while not self._ended.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            try:
+                self._ended.wait(left_s)
+            except KeyboardInterrupt:
+                interrupted = True
+        return interrupted
 
 
 class _Declared:
