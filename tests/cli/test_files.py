@@ -151,7 +151,7 @@ def test_what_the_node_refuses_is_one_line(
         (["board:"], SettingError, "which file"),
         (["a", "b"], SettingError, "NODE:PATH"),
         (["a", "b", "board:c"], SettingError, "write board:c/"),
-        (["none", "board:c"], SourceNotFoundError, "no none"),
+        (["none", "board:c"], SourceNotFoundError, "no file none"),
         (["folder", "board:c"], SourceError, "no plain file"),
         (["board:x", "board:c"], SettingError, "downlink fetches"),
     ],

@@ -49,10 +49,10 @@ def _unheeded(node: Node, key: PrivateKey) -> str:
 def _told(tally: Tally, file: Path) -> str:
     told = f"stored {tally.stored_samples} samples and events in {file}"
     for count, what in (
-        (tally.backlog_blocks, "messages of backlog"),
-        (tally.undeclared_blocks, "messages left out as their declaration had not come, which come again"),
-        (tally.refused_blocks, "messages refused as they made no sense"),
-        (tally.dropped_blocks, "messages left out as the disk was too slow, which come again"),
+        (tally.backlog_blocks, "of backlog"),
+        (tally.undeclared_blocks, "left out until their declaration comes"),
+        (tally.refused_blocks, "refused as they made no sense"),
+        (tally.dropped_blocks, "left out as the disk was too slow, to come again"),
     ):
-        told += f"; {count} {what}" if count else ""
+        told += f"; messages {what}: {count}" if count else ""
     return shown(told)

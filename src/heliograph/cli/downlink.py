@@ -48,10 +48,10 @@ def _parsed(words: list[str]) -> tuple[list[Place], list[Path]]:
     last = None if place(words[-1]) else words[-1]
     sources = [needed_place(word) for word in (words[:-1] if last is not None else words)]
     if not sources:
-        raise SettingError(f"which file? write heliograph downlink NODE:PATH {last}")
+        raise SettingError(f"which file? {last!r} is no NODE:PATH, such as cam-1:images/one.png")
     for source in sources:
         if source.is_folder:
-            raise SettingError(f"{source} is a folder: heliograph ls {source} lists its files, name them one by one")
+            raise SettingError(f"{source} is a folder: `heliograph ls {source}` lists its files, name them one by one")
     local = Path(last) if last is not None else Path()
     if not (local.is_dir() or (last or "").endswith("/")):
         if len(sources) > 1:
