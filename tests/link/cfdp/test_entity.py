@@ -192,6 +192,35 @@ def test_a_sender_that_died_is_not_told_for_ever_and_hears_when_it_asks(tmp_path
         assert pair.states(id) == DONE
 
 
+def test_a_receiver_that_died_is_not_told_for_ever_and_hears_when_it_asks(tmp_path: Path) -> None:
+    with pair_over(tmp_path, PathModel(MS, MS), 1e6) as pair:
+        id = pair.send(bytes(300_000))
+        pair.run(lambda: pair.statuses(id)[0].state is State.ACTIVE, 60)
+        pair.receiver.kill()
+        pair.cut = True
+        pair.sender.entity.cancel(id)
+        pair.run(lambda: pair.statuses(id)[0].closed, 3_500)
+        assert not pair.statuses(id)[0].closed
+        pair.run(lambda: pair.statuses(id)[0].closed, 200)
+        assert pair.statuses(id)[0].closed
+        assert pair.sender.entity.next_timer_ns(pair.now_ns) >= 1 << 62
+        pair.cut = False
+        pair.receiver.start()
+        pair.run(lambda: pair.settled(id), 60)
+        assert pair.settled(id)
+        assert pair.states(id) == (State.CANCELLED, State.CANCELLED)
+
+
+def test_the_sender_hears_why_the_receiver_gave_up_also_after_a_restart(tmp_path: Path) -> None:
+    with pair_over(tmp_path, PathModel(MS, MS)) as pair:
+        id = pair.send(b"data", sha256=bytes(32))
+        pair.run(lambda: pair.states(id)[1].final, 60)
+        pair.receiver.kill()
+        pair.receiver.start()
+        pair.run(lambda: pair.over(id), 60)
+        assert "file checksum failure" in pair.statuses(id)[0].reason
+
+
 def test_beyond_four_gigabytes_offsets_are_long(tmp_path: Path) -> None:
     size_bytes, there = 5 << 30, (5 << 30) - 100_000
     with pair_over(tmp_path, PathModel(MS, MS)) as pair:

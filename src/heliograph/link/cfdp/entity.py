@@ -97,8 +97,7 @@ class Entity:
         """Give when to call `datagrams_to_send` again, if nothing arrives before."""
         due_ns = min(map(self._contact_due_ns, self._busy()), default=NEVER_NS)
         for transfer in self._live.values():
-            if isinstance(transfer, Receiving):
-                due_ns = min(due_ns, transfer.keep_due_ns)
+            due_ns = min(due_ns, transfer.keep_due_ns)
             if self._peers[transfer.entry.peer].up:
                 due_ns = min(due_ns, transfer.due_ns)
         return min(due_ns, self._schedule.next_ns(self._sendings(), self._peers, now_ns))
@@ -282,6 +281,7 @@ class Entity:
         elif isinstance(transfer, Sending) and header.destination == transfer.entry.peer:
             peer = self._peers[transfer.entry.peer]
             if self._hears(peer, pdu, address, now_ns):
+                self._live[transfer.id] = transfer  # one that is over may have to say so again
                 transfer.take(pdu)
 
     def _take_to_receiver(self, header: Header, pdu: Pdu, address: Address, now_ns: int, size_bytes: int) -> None:
@@ -294,7 +294,7 @@ class Entity:
                 return
             if isinstance(pdu, FileData):
                 peer.arrive(size_bytes, now_ns)
-            self._live[transfer.id] = transfer  # one that is over may have to say so again
+            self._live[transfer.id] = transfer
             transfer.take(pdu, now_ns, peer.round_trip_ns)
 
     def _take_stranger(self, header: Header, pdu: Pdu, address: Address) -> Receiving | None:
@@ -334,7 +334,7 @@ class Entity:
                     transfer.return_link()
 
     def _speak(self, transfer: Transfer, out: list[tuple[bytes, Address]], now_ns: int) -> None:
-        if isinstance(transfer, Receiving) and transfer.keep_due_ns <= now_ns:
+        if transfer.keep_due_ns <= now_ns:
             transfer.keep(now_ns)
         peer = self._peers[transfer.entry.peer]
         if transfer.due_ns > now_ns or not peer.up or peer.address is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliograph.link.cfdp.files import Identity
-from heliograph.link.cfdp.pdu import ChecksumType, Eof
+from heliograph.link.cfdp.pdu import ChecksumType, Condition, Eof
 from heliograph.link.cfdp.transaction import Role, State, TransactionId
 
 
@@ -31,6 +31,8 @@ class Entry:
     """Where the other end was heard last, or is expected."""
     state: State = State.WAITING
     reason: str = ""
+    condition: Condition = Condition.FILESTORE_REJECTION
+    """Why it failed, in the words of CFDP."""
     closed: bool = False
     """Whether the other end knows of the end, or is told only when it asks."""
     identity: Identity | None = None

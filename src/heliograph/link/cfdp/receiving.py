@@ -29,14 +29,13 @@ from heliograph.link.cfdp.pdu import (
     Prompt,
     most_requests,
 )
-from heliograph.link.cfdp.repeats import Repeats
+from heliograph.link.cfdp.repeats import LAST_WORD_NS, Repeats
 from heliograph.link.cfdp.transaction import State, TransactionId
 
 _DIGEST_EVERY_BYTES = 4_000_000
+_OTHER_SIZE = "the file is not as long as it was announced: announce and send it again"
 # A full disk is tried again after this.
 _ROOM_AGAIN_NS = 2_000_000_000
-# A sender that finds its way to us may ask for the end later; one whose program died never will.
-_LAST_WORD_NS = 3_600_000_000_000
 
 
 class _Phase(Enum):
@@ -184,7 +183,7 @@ class Receiving:
         if self._phase is _Phase.FINISHED:
             if self._silent_ns:
                 self._close()
-            self._silent_ns = now_ns + _LAST_WORD_NS
+            self._silent_ns = now_ns + LAST_WORD_NS
         if now_ns >= self._room_due_ns:
             self._room_due_ns = NEVER_NS
             self.actions.append(Changed(self.id))
@@ -216,10 +215,11 @@ class Receiving:
         """Take checksum and hash of the whole file."""
         if self._phase is not _Phase.CHECKING or self.entry.eof is None:
             return
+        wrong = Condition.FILE_CHECKSUM_FAILURE
         if self.entry.checksum is not ChecksumType.NULL_CHECKSUM and checksum != self.entry.eof.checksum:
-            self._fail("the checksum of what came is not that of the file: send it again")
+            self._fail("the checksum of what came is not that of the file: send it again", wrong)
         elif self.entry.sha256 is not None and sha256 != self.entry.sha256:
-            self._fail("what came is not the file that was announced: announce and send it again")
+            self._fail("what came is not the file that was announced: announce and send it again", wrong)
         else:
             self._phase = _Phase.STORING
             self._part.close()
@@ -286,7 +286,7 @@ class Receiving:
             case State.COMPLETED:
                 return Finished()
             case State.FAILED:
-                return Finished(Condition.FILESTORE_REJECTION, complete=False, retained=False)
+                return Finished(self.entry.condition, complete=False, retained=False)
         return Finished(Condition.CANCEL_REQUEST_RECEIVED, complete=False, retained=False)
 
     @property
@@ -302,7 +302,7 @@ class Receiving:
     def _take_data(self, pdu: FileData, now_ns: int, round_trip_ns: int) -> None:
         end = pdu.offset + len(pdu.data)
         if end > self.entry.size_bytes >= 0:
-            self._fail("more came than the file is long: announce and send it again")
+            self._fail("more came than the file is long: announce and send it again", Condition.FILE_SIZE_ERROR)
             return
         before = self._part.received.end
         try:
@@ -320,13 +320,16 @@ class Receiving:
 
     def _take_metadata(self, pdu: Metadata) -> None:
         if pdu.checksum not in KNOWN:
-            self._fail(f"the sender's checksum {pdu.checksum.name} is unknown here: choose another")
+            self._fail(
+                f"the sender's checksum {pdu.checksum.name} is unknown here: choose another",
+                Condition.UNSUPPORTED_CHECKSUM_TYPE,
+            )
         elif pdu.size_bytes != self.entry.size_bytes:
-            self._fail("the file is not as long as it was announced: announce and send it again")
+            self._fail(_OTHER_SIZE, Condition.FILE_SIZE_ERROR)
 
     def _take_eof(self, pdu: Eof, now_ns: int, round_trip_ns: int) -> None:
         if pdu.size_bytes != self.entry.size_bytes:
-            self._fail("the file is not as long as it was announced: announce and send it again")
+            self._fail(_OTHER_SIZE, Condition.FILE_SIZE_ERROR)
             return
         if self._eof_answered:
             self._said.append(Ack(Directive.EOF_PDU))
@@ -372,7 +375,8 @@ class Receiving:
         self._save()
         self.actions.append(Changed(self.id))
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, condition: Condition = Condition.FILESTORE_REJECTION) -> None:
+        self.entry = replace(self.entry, condition=condition)
         self.actions.append(Discard(self.entry))
         self._finish(State.FAILED, reason)
 

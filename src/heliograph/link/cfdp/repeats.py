@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _LONGEST_NS = 1_000_000_000
+LAST_WORD_NS = 3_600_000_000_000
+"""Who finds the way to us may ask for the end of a transfer later; one whose program died never will."""
 
 
 class Repeats:

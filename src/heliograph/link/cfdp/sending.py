@@ -27,7 +27,7 @@ from heliograph.link.cfdp.pdu import (
     Pdu,
     Prompt,
 )
-from heliograph.link.cfdp.repeats import Repeats
+from heliograph.link.cfdp.repeats import LAST_WORD_NS, Repeats
 from heliograph.link.cfdp.transaction import State, TransactionId
 
 NEVER_NS = 1 << 62
@@ -55,6 +55,7 @@ class Sending:
         self.held = False
         """Whether the receiver holds it."""
         self._due_ns = 0
+        self._silent_ns = 0
         self.actions: list[Action] = []
         self._source = source
         self._file: BinaryIO | None = None
@@ -92,6 +93,13 @@ class Sending:
         if self._said:
             return 0
         return NEVER_NS if self.suspended else self._due_ns
+
+    @property
+    def keep_due_ns(self) -> int:
+        """When `keep` has something to do."""
+        if self._phase is not _Phase.CANCELLING or self.entry.address:
+            return NEVER_NS
+        return self._silent_ns
 
     @property
     def over(self) -> bool:
@@ -147,7 +155,7 @@ class Sending:
         if self._phase in (_Phase.CLOSING, _Phase.OVER):
             return
         if self._phase is _Phase.CANCELLING:
-            yield Eof(self._checksum or 0, self._sent, self._condition)
+            yield self._cancellation
             self._due_ns = now_ns + self._repeats.next_ns(patience_ns)
             return
         if self._phase is _Phase.OPENING or self._metadata_due:
@@ -161,6 +169,12 @@ class Sending:
         if self._phase is _Phase.EOF and not self.held and self._checksum is not None:
             yield Eof(self._checksum, self.entry.size_bytes)
             self._due_ns = now_ns + self._repeats.next_ns(patience_ns)
+
+    def keep(self, now_ns: int) -> None:
+        """See to the end of what is repeated, where nobody may ever hear it."""
+        if self._silent_ns:
+            self._close()
+        self._silent_ns = now_ns + LAST_WORD_NS
 
     def digested(self, checksum: int) -> None:
         """Take the checksum of the whole file."""
@@ -213,6 +227,10 @@ class Sending:
         )
 
     @property
+    def _cancellation(self) -> Eof:
+        return Eof(self._checksum or 0, self._sent, self._condition)
+
+    @property
     def _all_sent(self) -> bool:
         return self._sent == self.entry.size_bytes and not self._again
 
@@ -221,6 +239,8 @@ class Sending:
         return _condition(self.entry.state)
 
     def _take_nak(self, nak: Nak) -> None:
+        if self._phase is _Phase.OVER and self.entry.state in (State.CANCELLED, State.FAILED):
+            self._said.append(self._cancellation)  # it did not hear that
         if self._phase in (_Phase.CLOSING, _Phase.CANCELLING, _Phase.OVER):
             return
         if self._phase is _Phase.OPENING:
