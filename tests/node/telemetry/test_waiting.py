@@ -71,6 +71,22 @@ def test_beyond_its_memory_the_oldest_samples_go_before_events() -> None:
     assert (waiting.blocks, waiting.losses) == ([], [])
 
 
+def test_hours_of_a_slow_stream_are_not_a_block_for_each_sample() -> None:
+    waiting = Waiting(BOOT)
+    for at in range(2_000):
+        waiting.add("health", "schema", taken(1 + at, 1, 88), 0, False)
+        waiting.add("flight", "schema", taken(1 + at, 1, 24), 0, False)
+        waiting.shrink()
+    assert len(waiting.blocks) <= 2_002
+    assert waiting.losses == []
+    for stream in ("health", "flight"):
+        blocks = [each for each in waiting.blocks if each.stream == stream]
+        assert [number for each in blocks for number in range(each.first, each.first + each.count)] == [
+            *range(1, 2_001)
+        ]
+        assert sum(len(each.times) for each in blocks) == 16_000
+
+
 @given(st.permutations(range(12)), st.integers(1, 12))
 def test_losses_are_as_few_as_possible(order: list[int], count: int) -> None:
     losses: list[Range] = [Range("other boot", "health", 1, 2), Range(BOOT, "flight", 4, 2)]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heliograph.link.spooled import BLOCK_BYTES, Spooled
+from heliograph.link.spooled import BLOCK_BYTES, Spooled, joined
 from heliograph.link.telemetry import DROPS_STREAM, EVENTS_STREAM, Range
 from heliograph.node.telemetry.losses import with_loss
 from heliograph.node.telemetry.recorder import Taken
 
 _MOST_BYTES = 16 * 1024 * 1024
 _COMMIT_BYTES = 1024 * 1024
+_MOST_BLOCKS = 2_000
+_COST_BYTES = 500
+"""What a block takes beside its samples."""
 
 
 class Waiting:
@@ -33,14 +36,16 @@ class Waiting:
         return made
 
     def shrink(self) -> None:
-        """Lose the oldest samples, then the oldest events, until what waits fits into memory."""
-        size_bytes = sum(each.size_bytes for each in self.blocks)
+        """Join small blocks, then lose the oldest samples, then the oldest events, until what waits fits."""
+        if len(self.blocks) > _MOST_BLOCKS:
+            self.blocks = list(joined(self.blocks, BLOCK_BYTES))
+        size_bytes = sum(each.size_bytes + _COST_BYTES for each in self.blocks)
         for block in sorted(self.blocks, key=lambda each: each.stream in (EVENTS_STREAM, DROPS_STREAM)):
             if size_bytes <= _MOST_BYTES:
                 return
             self.blocks.remove(block)
             self._lose(block.range)
-            size_bytes -= block.size_bytes
+            size_bytes -= block.size_bytes + _COST_BYTES
 
     def first(self) -> list[Spooled]:
         """Give what one commit takes: after an outage of the disk all at once might find no room for ever."""
