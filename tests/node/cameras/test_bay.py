@@ -57,7 +57,7 @@ def test_what_is_wrong_in_the_settings_is_told_at_the_start(tmp_path: Path) -> N
         pass
     wrong = [Berth("good", "sim://bench"), Berth("bad", "sim://bench", features={"Gain": 999})]
     with (
-        pytest.raises(FeatureValueError, match="^camera .*Gain"),
+        pytest.raises(FeatureValueError, match=r"^camera .*Gain"),
         CameraBay(wrong, heliograph.open, tmp_path, emit=heard.emit),
     ):
         pass
