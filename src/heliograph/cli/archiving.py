@@ -42,7 +42,7 @@ def _unheeded(node: Node, key: PrivateKey) -> str:
     other = f"its archive has the key {node.hello.archive}" if node.hello.archive else "it has no archive"
     return (
         f"{node.name} does not heed our acknowledgements, {other}: only what comes live is stored, until its node.toml"
-        f' trusts this key with role = "archive" and archive = true: {key.public.text()}'
+        f" trusts this key with archive = true: {key.public.text()}"
     )
 
 
