@@ -62,8 +62,9 @@ def bench(loopback_bytes: int) -> None:
         for congestion in ("cubic", "bbr"):
             tcp(relay, congestion)
         back_s = outage(relay)
+    rate = statistics.median(rates)
     print(
-        f"files: {statistics.median(rates):.0f} MB/s on loopback; at 20 Mbit/s, 600 ms, 2 % loss {known_bps / 1e6:.1f} Mbit/s "
+        f"files: {rate:.0f} MB/s on loopback; at 20 Mbit/s, 600 ms, 2 % loss {known_bps / 1e6:.1f} Mbit/s "
         f"({adaptive_bps / 1e6:.1f} untold); after {OUTAGE_S:.0f} s of outage data verified in {back_s:.1f} s"
     )
 
