@@ -27,7 +27,7 @@ STREAM = Stream(
     name="health",
     description="The machine that the node runs on.",
     channels=(
-        Channel(name="cpu", unit="%", limits=Limits(warning_high=95.0), description="Of all cores together."),
+        Channel(name="cpu", unit="%", description="Of all cores together."),
         Channel(name="load", description="Processes that ran or waited, averaged over a minute."),
         Channel(name="memory", unit="%", limits=Limits(warning_high=90.0, alarm_high=97.0)),
         Channel(name="memory_available", type="int64", unit="bytes"),

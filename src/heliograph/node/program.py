@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import signal
 import sys
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import heliograph
-from heliograph.core import OutputError, SettingError
+from heliograph.core import OutputError
 from heliograph.link.event import Severity
 from heliograph.link.keys import PrivateKey
 from heliograph.link.roots import Root
@@ -32,6 +30,7 @@ from heliograph.node.files.service import FileService
 from heliograph.node.files.stow import fetch, stow
 from heliograph.node.health import Health
 from heliograph.node.hello import HelloService
+from heliograph.node.hold import held
 from heliograph.node.sequences import Sequencer, sequence_commands
 from heliograph.node.sequences.sequencer import read_moment
 from heliograph.node.settings import NodeSettings, VehicleSettings, address_of
@@ -104,7 +103,7 @@ class Node:
         sys.setswitchinterval(_SWITCH_S)
         settings, node = self._settings, self._key.public
         boot = secrets.token_hex(8)
-        self._hold_state(resources)
+        resources.enter_context(held(self._state, node))
         trust = self._trust = Trust(settings.pins, self._state / "trust.json")
         bus = open_bus(settings.link)
         resources.callback(bus.close)
@@ -201,19 +200,6 @@ class Node:
             Severity.ACTIVITY, "node.started", f"{settings.name} has started", boot=boot, version=heliograph.__version__
         )
         resources.callback(telemetry.emit, Severity.ACTIVITY, "node.ending", f"{settings.name} is ending")
-
-    def _hold_state(self, resources: ExitStack) -> None:
-        """Keep a second program out: two would number samples and commands alike."""
-        try:
-            self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise OutputError(f"cannot use {self._state} ({error.strerror}): give another with --state-dir") from error
-        resources.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingError(f"another node uses {self._state}: end it, or give another with --state-dir") from error
 
     def _root(self) -> Root:
         given = self._settings.files.root
