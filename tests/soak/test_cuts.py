@@ -110,7 +110,7 @@ def test_cut_at_any_byte(length: Any, tmp_path: Path) -> None:
             time.sleep(0.05)
         found = [
             (number, row["c17"])
-            for each in archive.samples(node, "wide", 0, 2**62, 10_000)
+            for each in archive.samples(node, "wide", 0, 2**62)
             for number, row in zip(each.sequences.tolist(), each.rows, strict=True)
         ]
     assert found == [(number, float(number)) for number in range(1, samples + 1)]
