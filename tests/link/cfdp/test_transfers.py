@@ -164,6 +164,23 @@ def test_only_one_program_has_a_journal(tmp_path: Path) -> None:
         Transfers(tmp_path, entity=1)
 
 
+def test_of_transfers_that_are_over_only_the_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heliograph.link.cfdp.journal._KEPT", 2)
+    with two(tmp_path) as (sender, receiver):
+        ids = []
+        for number in range(5):
+            data = bytes([number])
+            sha256 = hashlib.sha256(data).digest()
+            ids.append(sender.send(source(tmp_path, data, str(number)), "copy", peer=2, peer_address=receiver.address))
+            receiver.expect(ids[-1], FileTarget(tmp_path / f"copy {number}"), size_bytes=1, sha256=sha256)
+            assert receiver.wait(ids[-1], 20).state is State.COMPLETED
+            assert sender.wait(ids[-1], 20).state is State.COMPLETED
+        with pytest.raises(TransferError, match="is known"):
+            sender.wait(ids[0], 20)
+        assert len(sender.statuses()) <= 3
+        assert len(sender._last) <= 4
+
+
 def test_wrong_calls_get_one_line(tmp_path: Path) -> None:
     with Transfers(tmp_path / "a", entity=1) as transfers:
         with pytest.raises(TransferError, match=r"no transfer 1-2 is known"):

@@ -214,7 +214,7 @@ class Transfers:
         """Wait until it is over, or the time is up; gives how it is then."""
         self.status(transaction)
         with self._changed:
-            self._changed.wait_for(lambda: self._last[transaction].state.final, timeout_s)
+            self._changed.wait_for(lambda: self._is_over(transaction), timeout_s)
         return self.status(transaction)
 
     def _take_on(self, entry: Entry, begin: Callable[[], None]) -> None:
@@ -238,11 +238,17 @@ class Transfers:
         except sqlite3.Error as error:
             raise TransferError(f"the journal of transfers cannot be written: {error}") from error
 
+    def _is_over(self, transaction: TransactionId) -> bool:
+        last = self._last.get(transaction)
+        return last is None or last.state.final
+
     def _tell(self, status: TransferStatus) -> None:
         with self._changed:
             if self._last.get(status.id) == status:
                 return
             self._last[status.id] = status
+            for forgotten in [id for id in self._last if self._entity.entry(id) is None]:
+                del self._last[forgotten]
             self._changed.notify_all()
         if self._on_event is not None:
             self._on_event(status)
