@@ -31,7 +31,7 @@ class TokenBucket:
 
     >>> bucket = TokenBucket(rate_bytes_per_s=1000, burst_bytes=100)
     >>> bucket.take(100, now_ns=0), bucket.ready_ns(now_ns=0)
-    (None, 1000000)
+    (None, 1000001)
     """
 
     def __init__(self, rate_bytes_per_s: float, burst_bytes: float) -> None:
