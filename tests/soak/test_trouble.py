@@ -95,7 +95,8 @@ def test_a_clock_that_is_set_by_hours_changes_no_order(
         set_clock(step)
 
         def hours() -> int:
-            return round((ground.send("node.ping")["wall_time_ns"] - before["wall_time_ns"]) / 3.6e12)
+            wall_time_ns: int = ground.send("node.ping")["wall_time_ns"]
+            return round((wall_time_ns - before["wall_time_ns"]) / 3.6e12)
 
         until(lambda: hours() == int(step[:-1]))
         after = ground.send("node.ping")

@@ -98,8 +98,9 @@ def test_packets_have_extended_headers_and_every_frame_its_count(capture: Captur
     count = packet_count(PAYLOAD_BYTES, 1500, extended=True)
     assert count == -(-PAYLOAD_BYTES // 1452)
     whole = [(0, 0x81), *((n, 0x83) for n in range(1, count + 1)), (count + 1, 0x82)]
-    # A busy machine captures not all; what it captures is in order, and nothing is there twice.
-    assert all(packets == [each for each in whole if each in packets] for packets in frames.values())
+    # A busy machine captures not all, and passes what a thread sent before it moved to another processor on after what
+    # it sent then; nothing is there twice.
+    assert all(sorted(packets) == [each for each in whole if each in packets] for packets in frames.values())
     assert sum(packets == whole for packets in frames.values()) > 10
 
 
