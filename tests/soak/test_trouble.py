@@ -96,7 +96,8 @@ def test_a_clock_that_is_set_by_hours_changes_no_order(
 
         def hours() -> int:
             wall_time_ns: int = ground.send("node.ping")["wall_time_ns"]
-            return round((wall_time_ns - before["wall_time_ns"]) / 3.6e12)
+            stepped_ns: int = wall_time_ns - before["wall_time_ns"]
+            return round(stepped_ns / 3.6e12)
 
         until(lambda: hours() == int(step[:-1]))
         after = ground.send("node.ping")
